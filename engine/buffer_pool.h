@@ -1,0 +1,148 @@
+// BufferPool is the only large memory of a run. It hands out block slabs and part buffers under one
+// fixed budget in bytes, set at construction and never exceeded.
+//
+// Threads: all methods are safe to call concurrently. Admit() is the only call in volstream that
+// waits for memory, and only the source thread may make it.
+// Lifetime: the pool must outlive every lease and the graph whose queues may hold one.
+// Invariant: reserved_bytes <= free_part_bytes. A block is admitted only when the most it can
+// encode to fits the part space that nobody has claimed yet, so TakePart() never waits or fails.
+// docs/memory.md has the proof that a waiting Admit() always wakes.
+#ifndef VOLSTREAM_ENGINE_BUFFER_POOL_H_
+#define VOLSTREAM_ENGINE_BUFFER_POOL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/bytes.h"
+
+namespace volstream {
+
+class BufferPool;
+
+// Sizes and counts of a pool. Memory in use is at most TotalBytes().
+struct PoolShape {
+  size_t block_bytes = 0;  // input area of a slab
+  size_t bound_bytes = 0;  // output area of a slab: the most a block can encode to
+  size_t slab_count = 0;
+  size_t part_bytes = 0;
+  size_t part_count = 0;
+
+  uint64_t TotalBytes() const {
+    return uint64_t{slab_count} * (block_bytes + bound_bytes) + uint64_t{part_count} * part_bytes;
+  }
+  // kInvalidArgument unless a run in this shape can always go on: at least one slab, at least two
+  // parts, and a part that holds the largest encoded block.
+  absl::Status Validate() const;
+};
+
+// One admitted block: a slab, and the right to append up to bound_bytes to the parts. Move-only.
+// Destroying it gives back whatever it still holds.
+class BlockLease {
+ public:
+  BlockLease() = default;
+  BlockLease(BlockLease&& other) noexcept { *this = std::move(other); }
+  BlockLease& operator=(BlockLease&& other) noexcept;
+  ~BlockLease() { Release(); }
+
+  MutableByteSpan in() const;
+  MutableByteSpan out() const;
+
+  // Turns the reservation into `used` bytes of part space. REQUIRES: used <= bound_bytes; at most
+  // one call.
+  void Settle(size_t used);
+  // Gives back the slab, and the reservation if it was not settled. The spans die here.
+  void Release();
+
+ private:
+  friend class BufferPool;
+  BlockLease(BufferPool* pool, uint8_t* slab) : pool_(pool), slab_(slab), reserved_(true) {}
+
+  BufferPool* pool_ = nullptr;
+  uint8_t* slab_ = nullptr;
+  bool reserved_ = false;
+};
+
+// One part buffer. Move-only; destroying it gives the buffer back.
+class PartLease {
+ public:
+  PartLease() = default;
+  PartLease(PartLease&& other) noexcept { *this = std::move(other); }
+  PartLease& operator=(PartLease&& other) noexcept;
+  ~PartLease() { Release(); }
+
+  uint8_t* data() const { return data_; }
+  bool empty() const { return data_ == nullptr; }
+  void Release();
+
+ private:
+  friend class BufferPool;
+  PartLease(BufferPool* pool, uint8_t* data) : pool_(pool), data_(data) {}
+
+  BufferPool* pool_ = nullptr;
+  uint8_t* data_ = nullptr;
+};
+
+class BufferPool {
+ public:
+  // Memory is reserved from the system here and touched only when used.
+  // REQUIRES: shape.Validate().ok().
+  explicit BufferPool(const PoolShape& shape);
+  ~BufferPool();
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  const PoolShape& shape() const { return shape_; }
+
+  // Waits until one block can be carried through to the sinks, then reserves all that it needs.
+  // kCancelled once Close() was called; a waiting caller wakes at once.
+  absl::StatusOr<BlockLease> Admit() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // A free part buffer. Never waits; aborts the process if the invariant is broken.
+  PartLease TakePart() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Says that `unused` bytes at the end of a part will never be written (the last, short part).
+  void ForgoPartSpace(size_t unused) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // No block is admitted from here on.
+  void Close() ABSL_LOCKS_EXCLUDED(mu_);
+
+  struct Usage {
+    size_t slabs_in_use = 0;
+    size_t parts_in_use = 0;
+    uint64_t reserved_bytes = 0;   // promised to admitted blocks
+    uint64_t free_part_bytes = 0;  // not yet written; includes what is reserved
+    uint64_t admit_waits = 0;      // Admit() calls that had to wait
+    int64_t admit_wait_ns = 0;     // time spent there
+  };
+  Usage usage() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  friend class BlockLease;
+  friend class PartLease;
+
+  bool CanAdmit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SettleReservation(size_t used) ABSL_LOCKS_EXCLUDED(mu_);
+  void ReturnSlab(uint8_t* slab) ABSL_LOCKS_EXCLUDED(mu_);
+  void ReturnPart(uint8_t* part) ABSL_LOCKS_EXCLUDED(mu_);
+
+  const PoolShape shape_;
+  uint8_t* const memory_;
+  mutable absl::Mutex mu_;
+  std::vector<uint8_t*> free_slabs_ ABSL_GUARDED_BY(mu_);  // a stack: the warmest slab first
+  std::vector<uint8_t*> free_parts_ ABSL_GUARDED_BY(mu_);
+  uint64_t reserved_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t free_part_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t admit_waits_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t admit_wait_ns_ ABSL_GUARDED_BY(mu_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_ENGINE_BUFFER_POOL_H_

@@ -1,0 +1,23 @@
+// Byte ranges and binary sizes used all over volstream.
+#ifndef VOLSTREAM_ENGINE_BYTES_H_
+#define VOLSTREAM_ENGINE_BYTES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace volstream {
+
+// Borrowed bytes: whoever hands out a span says how long it lives.
+using ByteSpan = std::span<const uint8_t>;
+using MutableByteSpan = std::span<uint8_t>;
+
+// MiB and GiB are powers of two; MB and GB (10^6, 10^9) appear only in text for people.
+inline constexpr uint64_t kKiB = uint64_t{1} << 10;
+inline constexpr uint64_t kMiB = uint64_t{1} << 20;
+inline constexpr uint64_t kGiB = uint64_t{1} << 30;
+inline constexpr uint64_t kTiB = uint64_t{1} << 40;
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_ENGINE_BYTES_H_

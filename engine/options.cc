@@ -1,0 +1,42 @@
+#include "engine/options.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "absl/strings/str_format.h"
+#include "engine/status_macros.h"
+
+namespace volstream {
+
+int ResolveWorkers(int workers) {
+  if (workers > 0) return workers;
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof(cores), &cores) == 0) return std::max(1, CPU_COUNT(&cores));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t bound_bytes) {
+  PoolShape shape;
+  shape.block_bytes = options.block_bytes;
+  shape.bound_bytes = bound_bytes;
+  shape.part_bytes = options.part_bytes;
+  const uint64_t slab_bytes = options.block_bytes + bound_bytes;
+  const uint64_t smallest = slab_bytes + 2 * uint64_t{options.part_bytes};
+  if (options.memory_bytes < smallest) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "a memory budget of %d MiB is too small for parts of %d MiB: at least %d MiB are needed",
+        options.memory_bytes / kMiB, options.part_bytes / kMiB, (smallest + kMiB - 1) / kMiB));
+  }
+  const uint64_t wanted = 2 * uint64_t(ResolveWorkers(options.workers)) + 2;
+  // Below half of the budget unless two parts leave more or less than that.
+  const uint64_t for_slabs =
+      std::min(options.memory_bytes / 2, options.memory_bytes - 2 * uint64_t{options.part_bytes});
+  shape.slab_count = std::clamp<uint64_t>(for_slabs / slab_bytes, 1, wanted);
+  shape.part_count = (options.memory_bytes - shape.slab_count * slab_bytes) / options.part_bytes;
+  VS_RETURN_IF_ERROR(shape.Validate());
+  return shape;
+}
+
+}  // namespace volstream

@@ -1,0 +1,47 @@
+// PipelineOptions: sizes and counts of a run, and the pool's shape that follows from them.
+#ifndef VOLSTREAM_ENGINE_OPTIONS_H_
+#define VOLSTREAM_ENGINE_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/buffer_pool.h"
+#include "engine/bytes.h"
+#include "engine/stats.h"
+
+namespace volstream {
+
+struct PipelineOptions {
+  uint64_t memory_bytes = 256 * kMiB;  // budget of all slabs and part buffers together
+  size_t block_bytes = kMiB;           // source bytes of one block
+  size_t part_bytes = 16 * kMiB;       // every part but the last
+  int workers = 0;                     // threads that compute; 0 = one a core
+
+  // The first sink to fail stops the run. Otherwise it is dropped and the run goes on while at
+  // least one sink lives.
+  bool stop_on_sink_failure = false;
+
+  // Called from a thread of the pipeline's own at this interval, and once at the end. Must not
+  // call back into the pipeline.
+  std::function<void(const Progress&)> on_progress;
+  absl::Duration progress_interval = absl::Milliseconds(500);
+
+  // Called by the thread of Run() once the source has been read to its end, while the last parts
+  // are still on their way: the moment from which the source may change again.
+  std::function<void()> on_source_read;
+};
+
+// `workers`, or the number of cores that this process may use.
+int ResolveWorkers(int workers);
+
+// Splits the budget: two blocks a worker and two in hand, at most half of the memory; all else for
+// parts. kInvalidArgument with the smallest budget that would do when there is no room for two
+// parts and a slab. `bound_bytes` is the codec's bound for one block.
+absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t bound_bytes);
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_ENGINE_OPTIONS_H_

@@ -1,0 +1,370 @@
+#include "engine/pipeline.h"
+
+#include <oneapi/tbb/flow_graph.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <atomic>
+#include <exception>
+#include <optional>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "engine/buffer_pool.h"
+#include "engine/check.h"
+#include "engine/first_error.h"
+#include "engine/handoff.h"
+#include "engine/part_assembler.h"
+#include "engine/status_macros.h"
+#include "engine/ticker.h"
+
+namespace volstream {
+namespace {
+
+namespace flow = tbb::flow;
+
+// One block on its way from admission to the assembler. A failed block travels on as an empty one:
+// a gap in the sequence would stop the order node silently.
+struct Block {
+  uint64_t seq = 0;
+  BlockTicket ticket;
+  BlockLease lease;
+  size_t source_bytes = 0;
+  EncodedBlock encoded;
+  Handoff handoff;
+};
+using BlockPtr = std::shared_ptr<Block>;
+
+struct HashJob {
+  std::shared_ptr<Part> part;
+  Handoff handoff;
+};
+using HashJobPtr = std::shared_ptr<HashJob>;
+
+// Runs a stage's own code; an exception becomes a Status here and goes no further.
+template <typename Function>
+absl::Status Guarded(Function&& function) {
+  try {
+    return function();
+  } catch (const std::exception& e) {
+    return absl::InternalError(absl::StrCat("unexpected exception: ", e.what()));
+  }
+}
+
+}  // namespace
+
+class Pipeline::Impl {
+ public:
+  Impl(PipelineOptions options, PipelineJob job)
+      : options_(std::move(options)),
+        job_(std::move(job)),
+        workers_(ResolveWorkers(options_.workers)),
+        start_(absl::Now()),
+        error_([this] { Stop(); }),
+        fan_out_(job_.sinks, [this](const absl::Status& status, size_t live) {
+          if (live == 0 || options_.stop_on_sink_failure) error_.Set(status);
+        }) {}
+
+  RunReport Run();
+  void Cancel(absl::Status reason) { error_.Set(std::move(reason)); }
+  Progress Snapshot() const;
+
+ private:
+  using OrderedPorts =
+      flow::multifunction_node<BlockPtr, std::tuple<HashJobPtr>>::output_ports_type;
+
+  // Wakes the source thread and the sinks. Runs once, by the first error.
+  void Stop() ABSL_LOCKS_EXCLUDED(pool_mu_);
+  uint64_t MaxEncodedBytes(const PoolShape& shape) const;
+  void RunGraph();
+  void ReadSource(flow::function_node<BlockPtr, BlockPtr>* encode);
+  void FillAndEncode(Block* block);
+  void AssembleInOrder(Block* block, OrderedPorts* ports);
+  absl::Status Observe(const BlockRecord& record, ByteSpan encoded);
+  void HashAndDeliver(std::shared_ptr<Part> part);
+  void FinishStream();
+  RunStats Stats() const;
+
+  const PipelineOptions options_;
+  const PipelineJob job_;
+  const int workers_;
+  const absl::Time start_;
+  std::atomic<bool> finished_{false};
+  std::array<StageCounter, kStageCount> counters_;
+  StageCounter& counter(Stage stage) { return counters_[static_cast<int>(stage)]; }
+
+  FirstError error_;
+  FanOut fan_out_;
+  bool want_sha256_ = false;
+
+  // Guards the pointer alone, for Stop() and Snapshot(); the pool has a lock of its own.
+  mutable absl::Mutex pool_mu_;
+  std::unique_ptr<BufferPool> pool_ ABSL_GUARDED_BY(pool_mu_);
+  BufferPool* run_pool_ = nullptr;  // the same pool; set before the graph starts
+
+  // The source thread's.
+  uint64_t blocks_in_ = 0;
+  // The serial node's, then the caller's once the graph is idle.
+  std::optional<PartAssembler> assembler_;
+  uint64_t blocks_out_ = 0;
+  uint64_t blocks_stored_ = 0;
+  uint64_t source_bytes_ = 0;
+  // Each part writes the slot of its own index.
+  mutable absl::Mutex parts_mu_;
+  std::vector<PartRecord> parts_ ABSL_GUARDED_BY(parts_mu_);
+};
+
+RunReport Pipeline::Impl::Run() {
+  RunReport report;
+  const absl::StatusOr<PoolShape> shape =
+      DerivePoolShape(options_, job_.codec->Bound(options_.block_bytes));
+  if (!shape.ok()) {
+    report.status = shape.status();
+    return report;
+  }
+  want_sha256_ = fan_out_.WantsSha256();
+  {
+    absl::MutexLock lock(&pool_mu_);
+    pool_ = std::make_unique<BufferPool>(*shape);
+    run_pool_ = pool_.get();
+  }
+  if (error_.failed()) Stop();  // a Cancel that came before there was a pool to close
+  assembler_.emplace(run_pool_);
+  Ticker ticker(options_.on_progress ? options_.progress_interval : absl::InfiniteDuration(),
+                [this] { options_.on_progress(Snapshot()); });
+
+  fan_out_.Begin(StreamShape{MaxEncodedBytes(*shape), options_.part_bytes});
+  if (!error_.failed()) RunGraph();
+  fan_out_.WaitUntilIdle();
+
+  if (!error_.failed() && blocks_in_ != blocks_out_) {
+    error_.Set(absl::DataLossError(absl::StrCat("of ", blocks_in_, " blocks read only ",
+                                                blocks_out_, " came out of the pipeline")));
+  }
+  {
+    absl::MutexLock lock(&parts_mu_);
+    report.summary.parts = std::move(parts_);
+  }
+  report.summary.bytes = assembler_->bytes();
+  report.sinks = fan_out_.End(error_.status(), report.summary);
+  report.status = error_.status();
+  if (report.status.ok() && !report.sinks.empty()) {
+    bool any = false;
+    for (const SinkOutcome& sink : report.sinks) any = any || sink.status.ok();
+    if (!any) report.status = report.sinks.front().status;
+  }
+  finished_.store(true);
+  ticker.Stop();
+  if (options_.on_progress) options_.on_progress(Snapshot());
+  report.stats = Stats();
+  assembler_.reset();
+  return report;
+}
+
+void Pipeline::Impl::Stop() {
+  {
+    absl::MutexLock lock(&pool_mu_);
+    if (pool_ != nullptr) pool_->Close();
+  }
+  fan_out_.Cancel();
+}
+
+// A source may cut blocks short; a bound that allows for twice the blocks covers every source that
+// cuts at most one block a full block.
+uint64_t Pipeline::Impl::MaxEncodedBytes(const PoolShape& shape) const {
+  const uint64_t source_bytes = job_.source->MaxStreamBytes();
+  if (source_bytes == 0) return 0;
+  const uint64_t blocks = source_bytes / shape.block_bytes + 1;
+  return source_bytes + 2 * blocks * (shape.bound_bytes - shape.block_bytes);
+}
+
+void Pipeline::Impl::RunGraph() {
+  // More workers than cores are allowed when the caller asks for them.
+  tbb::global_control parallelism(tbb::global_control::max_allowed_parallelism, workers_ + 1);
+  tbb::task_arena arena(workers_);
+  arena.execute([this] {
+    flow::graph graph;
+    flow::function_node<BlockPtr, BlockPtr> encode(graph, flow::unlimited, [this](BlockPtr block) {
+      FillAndEncode(block.get());
+      return block;
+    });
+    flow::sequencer_node<BlockPtr> order(graph, [](const BlockPtr& block) { return block->seq; });
+    // The first serial node after the sequencer sees its order; a second one would not.
+    flow::multifunction_node<BlockPtr, std::tuple<HashJobPtr>> assemble(
+        graph, flow::serial, [this](const BlockPtr& block, OrderedPorts& ports) {
+          AssembleInOrder(block.get(), &ports);
+        });
+    flow::function_node<HashJobPtr, flow::continue_msg> deliver(
+        graph, flow::unlimited, [this](const HashJobPtr& job) {
+          job->handoff.Take();
+          HashAndDeliver(std::move(job->part));
+          return flow::continue_msg();
+        });
+    flow::make_edge(encode, order);
+    flow::make_edge(order, assemble);
+    flow::make_edge(flow::output_port<0>(assemble), deliver);
+
+    // Beyond this point nothing is added to the graph.
+    graph.reserve_wait();
+    std::thread source([this, &encode, &graph] {
+      ReadSource(&encode);
+      graph.release_wait();
+    });
+    graph.wait_for_all();
+    source.join();
+  });
+  FinishStream();
+}
+
+void Pipeline::Impl::ReadSource(flow::function_node<BlockPtr, BlockPtr>* encode) {
+  while (true) {
+    absl::StatusOr<BlockLease> lease = run_pool_->Admit();
+    if (!lease.ok()) return;  // closed: the cause is set already
+    BlockPtr block = std::make_shared<Block>();
+    block->lease = *std::move(lease);
+    const absl::Status status = Guarded([this, &block] {
+      VS_ASSIGN_OR_RETURN(block->ticket, job_.source->Next(block->lease.in()));
+      return absl::OkStatus();
+    });
+    if (!status.ok()) {
+      error_.Set(status);
+      return;
+    }
+    if (block->ticket.bytes == 0) break;
+    block->seq = blocks_in_++;
+    block->handoff.Pass();
+    encode->try_put(std::move(block));
+  }
+}
+
+void Pipeline::Impl::FillAndEncode(Block* block) {
+  block->handoff.Take();
+  if (!error_.failed()) {
+    const absl::Status status = Guarded([this, block] {
+      const MutableByteSpan in = block->lease.in().first(block->ticket.bytes);
+      StageTimer fill(&counter(Stage::kFill));
+      block->source_bytes = in.size();
+      if (!block->ticket.filled) {
+        VS_ASSIGN_OR_RETURN(block->source_bytes, job_.source->Fill(block->ticket, in));
+      }
+      fill.Stop(0, block->source_bytes);
+      if (block->source_bytes == 0) return absl::OkStatus();
+      StageTimer encode(&counter(Stage::kEncode));
+      VS_ASSIGN_OR_RETURN(block->encoded,
+                          job_.codec->Encode(in.first(block->source_bytes), block->lease.out()));
+      encode.Stop(block->source_bytes, block->encoded.bytes);
+      return absl::OkStatus();
+    });
+    if (!status.ok()) {
+      block->encoded = EncodedBlock();
+      error_.Set(status);
+    }
+  }
+  block->handoff.Pass();
+}
+
+absl::Status Pipeline::Impl::Observe(const BlockRecord& record, ByteSpan encoded) {
+  StageTimer timer(&counter(Stage::kObserve));
+  for (StreamObserver* observer : job_.observers) {
+    VS_RETURN_IF_ERROR(observer->OnBlock(record, encoded));
+  }
+  timer.Stop(encoded.size(), encoded.size());
+  return absl::OkStatus();
+}
+
+void Pipeline::Impl::AssembleInOrder(Block* block, OrderedPorts* ports) {
+  block->handoff.Take();
+  VS_CHECK(block->seq == blocks_out_);
+  ++blocks_out_;
+  const ByteSpan encoded = block->lease.out().first(block->encoded.bytes);
+  std::vector<std::shared_ptr<Part>> full;
+  if (!error_.failed() && !encoded.empty()) {
+    const BlockRecord record{source_bytes_, block->source_bytes, assembler_->bytes(),
+                             encoded.size(), block->encoded.stored};
+    const absl::Status status =
+        Guarded([this, &record, encoded] { return Observe(record, encoded); });
+    if (!status.ok()) error_.Set(status);
+    StageTimer timer(&counter(Stage::kAssemble));
+    block->lease.Settle(encoded.size());
+    assembler_->Append(encoded, &full);
+    timer.Stop(encoded.size(), encoded.size());
+    source_bytes_ += block->source_bytes;
+    blocks_stored_ += block->encoded.stored ? 1 : 0;
+  }
+  // By name: the node's queue may hold a copy of the message for a while yet.
+  block->lease.Release();
+  for (std::shared_ptr<Part>& part : full) {
+    HashJobPtr job = std::make_shared<HashJob>();
+    job->part = std::move(part);
+    job->handoff.Pass();
+    std::get<0>(*ports).try_put(std::move(job));
+  }
+}
+
+void Pipeline::Impl::HashAndDeliver(std::shared_ptr<Part> part) {
+  if (error_.failed()) return;
+  const absl::Status status = Guarded([this, &part] {
+    StageTimer timer(&counter(Stage::kPartHash));
+    part->digest = job_.hasher->Hash(part->data(), want_sha256_);
+    timer.Stop(part->bytes, part->bytes);
+    {
+      absl::MutexLock lock(&parts_mu_);
+      if (parts_.size() <= part->index) parts_.resize(part->index + 1);
+      parts_[part->index] = PartRecord{part->offset, part->bytes, part->digest};
+    }
+    fan_out_.Deliver(std::move(part));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) error_.Set(status);
+}
+
+void Pipeline::Impl::FinishStream() {
+  if (error_.failed()) return;
+  if (options_.on_source_read) options_.on_source_read();
+  if (std::shared_ptr<Part> last = assembler_->Flush(); last != nullptr) {
+    HashAndDeliver(std::move(last));
+  }
+}
+
+Progress Pipeline::Impl::Snapshot() const {
+  Progress progress;
+  progress.elapsed = absl::Now() - start_;
+  progress.max_source_bytes = job_.source->MaxStreamBytes();
+  progress.source_bytes = counters_[static_cast<int>(Stage::kFill)].Snapshot().bytes_out;
+  progress.encoded_bytes = counters_[static_cast<int>(Stage::kAssemble)].Snapshot().bytes_out;
+  progress.stored_bytes = fan_out_.stored_bytes();
+  progress.parts_in_flight = fan_out_.parts_in_flight();
+  progress.finished = finished_.load();
+  return progress;
+}
+
+RunStats Pipeline::Impl::Stats() const {
+  RunStats stats;
+  stats.elapsed = absl::Now() - start_;
+  stats.workers = workers_;
+  stats.blocks = blocks_out_;
+  stats.blocks_stored = blocks_stored_;
+  stats.source_bytes = source_bytes_;
+  stats.encoded_bytes = assembler_->bytes();
+  stats.memory_bytes = run_pool_->shape().TotalBytes();
+  const BufferPool::Usage usage = run_pool_->usage();
+  stats.admit_waits = usage.admit_waits;
+  stats.admit_wait = absl::Nanoseconds(usage.admit_wait_ns);
+  for (int i = 0; i < kStageCount; ++i) stats.stages[i] = counters_[i].Snapshot();
+  stats.parts = counters_[static_cast<int>(Stage::kPartHash)].Snapshot().calls;
+  return stats;
+}
+
+Pipeline::Pipeline(PipelineOptions options, PipelineJob job)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(job))) {}
+Pipeline::~Pipeline() = default;
+RunReport Pipeline::Run() { return impl_->Run(); }
+void Pipeline::Cancel(absl::Status reason) { impl_->Cancel(std::move(reason)); }
+Progress Pipeline::Snapshot() const { return impl_->Snapshot(); }
+
+}  // namespace volstream

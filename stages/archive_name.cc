@@ -1,0 +1,54 @@
+#include "stages/archive_name.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace volstream {
+namespace {
+
+constexpr absl::string_view kExtension = ".tar.gz";
+// %E4Y and not %Y, which would take all eight digits of the date for the year.
+constexpr char kTimeFormat[] = "%E4Y%m%d_%H%M%S";
+constexpr size_t kTimeBytes = 15;  // YYYYMMDD_HHMMSS
+
+}  // namespace
+
+std::string ArchiveName::ToString() const {
+  return absl::StrCat(stem, "_", absl::FormatTime(kTimeFormat, time, absl::UTCTimeZone()),
+                      kExtension);
+}
+
+std::optional<ArchiveName> ArchiveName::Parse(std::string_view name) {
+  absl::string_view rest(name.data(), name.size());
+  if (!absl::EndsWith(rest, kExtension)) return std::nullopt;
+  rest.remove_suffix(kExtension.size());
+  if (rest.size() < kTimeBytes + 2) return std::nullopt;
+  ArchiveName result;
+  result.stem = std::string(rest.substr(0, rest.size() - kTimeBytes - 1));
+  const absl::string_view digits = rest.substr(rest.size() - kTimeBytes);
+  if (!absl::ParseTime(kTimeFormat, digits, absl::UTCTimeZone(), &result.time, nullptr)) {
+    return std::nullopt;
+  }
+  // ParseTime takes blanks and short fields; only the exact form is ours.
+  if (result.ToString() != name || StemFrom(result.stem) != result.stem) return std::nullopt;
+  return result;
+}
+
+std::string StemFrom(std::string_view text) {
+  std::string stem(text);
+  for (char& c : stem) {
+    const unsigned char u = static_cast<unsigned char>(c);
+    if (!absl::ascii_isalnum(u) && c != '.' && c != '_' && c != '-') c = '_';
+  }
+  if (stem.empty()) return "volume";
+  if (stem.front() == '.' || stem.front() == '-') stem.front() = '_';
+  return stem;
+}
+
+std::string ReceiptNameOf(std::string_view archive_name) {
+  return std::string(archive_name).append(kReceiptSuffix);
+}
+
+}  // namespace volstream

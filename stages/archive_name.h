@@ -1,0 +1,34 @@
+// ArchiveName: how volstream names its archives, NAME_YYYYMMDD_HHMMSS.tar.gz in UTC, and how it
+// recognises its own. Retention touches only names that parse here.
+#ifndef VOLSTREAM_STAGES_ARCHIVE_NAME_H_
+#define VOLSTREAM_STAGES_ARCHIVE_NAME_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+
+namespace volstream {
+
+inline constexpr std::string_view kReceiptSuffix = ".receipt.json";
+
+struct ArchiveName {
+  std::string stem;  // what was backed up: "openwebui"
+  absl::Time time;   // whole seconds
+
+  std::string ToString() const;
+  // Nothing if `name` is not exactly what ToString would give for some stem and time.
+  static std::optional<ArchiveName> Parse(std::string_view name);
+};
+
+// A usable stem from any text: letters, digits, '.', '_' and '-' stay, all else becomes '_', as
+// does a '.' or '-' in front. "volume" for an empty text.
+std::string StemFrom(std::string_view text);
+
+// The name of the receipt that belongs to an archive.
+std::string ReceiptNameOf(std::string_view archive_name);
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_ARCHIVE_NAME_H_

@@ -1,0 +1,265 @@
+#include "stages/backup.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "engine/status_macros.h"
+#include "stages/archive_name.h"
+#include "stages/error_kind.h"
+#include "stages/gzip_codec.h"
+#include "stages/part_hash.h"
+#include "stages/part_plan.h"
+#include "stages/tar_source.h"
+#include "stages/volume_plan.h"
+#include "stages/warnings.h"
+
+namespace volstream {
+namespace {
+
+// S3 uploads begun longer ago than this are taken for dead: far more than a part's whole life.
+constexpr absl::Duration kStaleUploadAge = absl::Hours(24);
+
+// Names differ by their second, so this many backups in one minute are the most one can make.
+constexpr int kMaxNameTries = 60;
+
+std::string StemOf(const BackupOptions& options) {
+  if (!options.name.empty()) return StemFrom(options.name);
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::canonical(options.source, error);
+  if (error) path = std::filesystem::path(options.source);
+  if (path.filename().empty()) path = path.parent_path();
+  return StemFrom(path.filename().string());
+}
+
+std::string HostName() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "";
+}
+
+absl::Status Interrupted() {
+  return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+}
+
+}  // namespace
+
+Backup::Backup(BackupOptions options, std::vector<Storage*> destinations)
+    : options_(std::move(options)), storages_(std::move(destinations)), stem_(StemOf(options_)) {}
+
+void Backup::Log(Severity severity, std::string_view text) const {
+  if (options_.on_event) options_.on_event(severity, text);
+}
+
+void Backup::Cancel() {
+  absl::MutexLock lock(&mu_);
+  cancelled_ = true;
+  if (pipeline_ != nullptr) pipeline_->Cancel(Interrupted());
+}
+
+BackupReport Backup::Run() {
+  BackupReport report;
+  report.receipt.started = absl::Now();
+  for (const Storage* storage : storages_) {
+    report.destinations.push_back(DestinationOutcome{storage->Url(), "", absl::OkStatus(), ""});
+  }
+  if (storages_.empty()) {
+    report.status = absl::InvalidArgumentError("no destination given: add one with --to");
+    return report;
+  }
+  absl::Status run = absl::OkStatus();
+  if (CheckDestinations(&report)) run = RunPipeline(&report);
+  report.status = Verdict(report, run);
+  return report;
+}
+
+absl::Status Backup::CheckNotInside(const Storage& storage) const {
+  if (storage.kind() != StorageKind::kLocal) return absl::OkStatus();
+  std::error_code error;
+  const std::filesystem::path source = std::filesystem::canonical(options_.source, error);
+  if (error) return absl::OkStatus();  // the plan says what is wrong with the source
+  const std::filesystem::path target = std::filesystem::canonical(storage.Url(), error);
+  if (error) return absl::OkStatus();  // Check() said so
+  const auto mismatch = std::mismatch(source.begin(), source.end(), target.begin(), target.end());
+  if (mismatch.first != source.end()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("destination ", storage.Url(),
+                                                    " lies inside the source ", options_.source,
+                                                    ": choose a directory outside of it"));
+}
+
+// True if the run can go on: with all destinations, or with some where that is allowed.
+bool Backup::CheckDestinations(BackupReport* report) {
+  size_t usable = 0;
+  for (size_t i = 0; i < storages_.size(); ++i) {
+    absl::Status status = storages_[i]->Check();
+    if (status.ok()) status = CheckNotInside(*storages_[i]);
+    if (status.ok()) ++usable;
+    report->destinations[i].status = std::move(status);
+  }
+  return usable == storages_.size() || (usable > 0 && !options_.stop_on_destination_failure);
+}
+
+absl::StatusOr<std::string> Backup::ChooseName(const BackupReport& report) {
+  absl::Time time = absl::FromUnixSeconds(absl::ToUnixSeconds(report.receipt.started));
+  for (int i = 0; i < kMaxNameTries; ++i, time += absl::Seconds(1)) {
+    const std::string name = ArchiveName{stem_, time}.ToString();
+    bool taken = false;
+    for (size_t k = 0; k < storages_.size(); ++k) {
+      if (!report.destinations[k].status.ok()) continue;
+      const absl::Status status = storages_[k]->Stat(name).status();
+      if (!status.ok() && !absl::IsNotFound(status)) return status;
+      taken = taken || status.ok();
+    }
+    if (!taken) return name;
+  }
+  return absl::AlreadyExistsError(
+      absl::StrCat("all names of ", stem_, " for the next minute are taken: run again later"));
+}
+
+void Backup::RemoveStale(const BackupReport& report) {
+  for (size_t i = 0; i < storages_.size(); ++i) {
+    if (!report.destinations[i].status.ok()) continue;
+    const absl::StatusOr<std::vector<std::string>> removed =
+        storages_[i]->RemoveStale(stem_ + "_", absl::Now() - kStaleUploadAge);
+    if (!removed.ok()) {
+      Log(Severity::kWarning, absl::StrCat("cannot look for unfinished uploads at ",
+                                           storages_[i]->Url(), ": ", removed.status().message()));
+      continue;
+    }
+    for (const std::string& text : *removed) Log(Severity::kInfo, absl::StrCat("removed ", text));
+  }
+}
+
+absl::Status Backup::RunPipeline(BackupReport* report) {
+  Warnings warnings([this](std::string_view text) { Log(Severity::kWarning, text); });
+  VS_ASSIGN_OR_RETURN(const std::unique_ptr<VolumePlan> plan,
+                      VolumePlan::Make(options_.source, &warnings));
+  Log(Severity::kInfo,
+      absl::StrFormat("%d entries, %.1f MB of files, in %s", plan->entries().size(),
+                      plan->file_bytes() / 1e6, options_.source));
+  VS_ASSIGN_OR_RETURN(const std::unique_ptr<GzipCodec> codec, GzipCodec::Create(options_.level));
+  PipelineOptions pipeline_options;
+  pipeline_options.memory_bytes = options_.memory_bytes;
+  pipeline_options.workers = options_.workers;
+  pipeline_options.stop_on_sink_failure = options_.stop_on_destination_failure;
+  pipeline_options.on_progress = options_.on_progress;
+  const uint64_t blocks = plan->tar_bytes() / pipeline_options.block_bytes + 1;
+  VS_ASSIGN_OR_RETURN(
+      pipeline_options.part_bytes,
+      ChoosePartBytes(plan->tar_bytes() + 2 * blocks *
+                                              (codec->Bound(pipeline_options.block_bytes) -
+                                               pipeline_options.block_bytes),
+                      options_.memory_bytes, options_.part_bytes));
+  VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(*report));
+  RemoveStale(*report);
+
+  TarSource source(plan.get(), &warnings);
+  Md5PartHasher part_hasher;
+  StreamHasher stream_hasher;
+  std::vector<std::unique_ptr<PartSink>> sinks;
+  std::vector<size_t> sink_destination;  // index into report->destinations
+  for (size_t i = 0; i < storages_.size(); ++i) {
+    DestinationOutcome& outcome = report->destinations[i];
+    if (!outcome.status.ok()) continue;
+    outcome.archive = storages_[i]->UrlOf(name);
+    absl::StatusOr<std::unique_ptr<PartSink>> sink = storages_[i]->NewSink(name);
+    outcome.status = sink.status();
+    if (!sink.ok()) continue;
+    sinks.push_back(*std::move(sink));
+    sink_destination.push_back(i);
+  }
+  if (sinks.empty()) return absl::OkStatus();  // the destinations say why
+  PipelineJob job{&source, codec.get(), &part_hasher, {&stream_hasher}, {}};
+  for (const std::unique_ptr<PartSink>& sink : sinks) job.sinks.push_back(sink.get());
+
+  RunReport run;
+  {
+    Pipeline pipeline(pipeline_options, std::move(job));
+    {
+      absl::MutexLock lock(&mu_);
+      pipeline_ = &pipeline;
+      if (cancelled_) pipeline.Cancel(Interrupted());
+    }
+    run = pipeline.Run();
+    absl::MutexLock lock(&mu_);
+    pipeline_ = nullptr;
+  }
+  for (size_t i = 0; i < run.sinks.size(); ++i) {
+    DestinationOutcome& outcome = report->destinations[sink_destination[i]];
+    outcome.status = run.sinks[i].status;
+    outcome.etag = run.sinks[i].proof;
+  }
+  report->stats = run.stats;
+  if (!run.status.ok()) return run.status;
+
+  const StreamDigests digests = stream_hasher.Finish();
+  Receipt& receipt = report->receipt;
+  receipt.archive = name;
+  receipt.bytes = run.summary.bytes;
+  receipt.md5 = digests.md5;
+  receipt.xxh3 = digests.xxh3;
+  receipt.part_bytes = pipeline_options.part_bytes;
+  receipt.part_count = run.summary.parts.size();
+  receipt.tar_bytes = run.stats.source_bytes;
+  receipt.entries = plan->entries().size();
+  receipt.blocks = run.stats.blocks;
+  receipt.blocks_stored = run.stats.blocks_stored;
+  receipt.codec = "gzip";
+  receipt.level = options_.level;
+  receipt.source = options_.source;
+  receipt.host = HostName();
+  receipt.version = VOLSTREAM_VERSION;
+  receipt.warnings = warnings.texts();
+  receipt.warning_count = warnings.count();
+  receipt.missing_count = warnings.missing_count();
+  receipt.finished = absl::Now();
+  WriteReceipts(report);
+  return absl::OkStatus();
+}
+
+void Backup::WriteReceipts(BackupReport* report) {
+  for (size_t i = 0; i < storages_.size(); ++i) {
+    DestinationOutcome& outcome = report->destinations[i];
+    if (!outcome.status.ok()) continue;
+    Receipt receipt = report->receipt;
+    receipt.etag = outcome.etag;
+    outcome.status = WithContext(
+        storages_[i]->Write(ReceiptNameOf(receipt.archive), receipt.ToJson()),
+        absl::StrCat(outcome.archive, " is whole, but stays unproven, as its receipt failed"));
+  }
+}
+
+absl::Status Backup::Verdict(const BackupReport& report, const absl::Status& run) const {
+  if (!run.ok()) return run;
+  absl::Status first;
+  size_t proven = 0;
+  for (const DestinationOutcome& outcome : report.destinations) {
+    if (outcome.status.ok()) {
+      ++proven;
+    } else if (first.ok()) {
+      first = outcome.status;
+    }
+  }
+  const size_t failed = report.destinations.size() - proven;
+  if (failed > 0 && (report.receipt.archive.empty() || proven == 0)) return first;
+  if (failed > 0) {
+    return MakeError(ErrorKind::kPartial, absl::StatusCode::kAborted,
+                     absl::StrCat("the backup is proven at ", proven, " of ",
+                                  report.destinations.size(), " destinations"));
+  }
+  if (report.receipt.missing_count > 0) {
+    return MakeError(ErrorKind::kPartial, absl::StatusCode::kAborted,
+                     absl::StrCat("the backup is whole, but ", report.receipt.missing_count,
+                                  " things of the source could not be read and are not in it: see "
+                                  "the warnings"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace volstream

@@ -1,0 +1,91 @@
+// Backup: one backup of a directory to any number of destinations, from the plan to the receipts.
+// This is the call that programs embedding volstream make; the CLI is a thin layer over it.
+//
+// Nothing half-done is ever visible as a backup: an archive appears at a destination whole or not
+// at all, and its receipt, written last, is what makes it proven. Older backups are not touched;
+// retention (stages/retention.h) is the caller's next step.
+#ifndef VOLSTREAM_STAGES_BACKUP_H_
+#define VOLSTREAM_STAGES_BACKUP_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/bytes.h"
+#include "engine/pipeline.h"
+#include "engine/stats.h"
+#include "stages/receipt.h"
+#include "stages/storage.h"
+
+namespace volstream {
+
+enum class Severity { kInfo, kSuccess, kWarning, kError };
+
+struct BackupOptions {
+  std::string source;  // a directory
+  std::string name;    // stem of the archive's name; empty = from the source's base name
+  int level = 6;       // 1 (fastest) to 12 (smallest)
+  uint64_t memory_bytes = 256 * kMiB;  // of all buffers together
+  size_t part_bytes = 0;               // 0 = chosen from the plan
+  int workers = 0;                     // 0 = one a core
+  bool stop_on_destination_failure = false;
+
+  // What a person may want to read; any thread. May be empty.
+  std::function<void(Severity, std::string_view)> on_event;
+  // As PipelineOptions::on_progress. May be empty.
+  std::function<void(const Progress&)> on_progress;
+};
+
+struct DestinationOutcome {
+  std::string destination;  // Storage::Url
+  std::string archive;      // Storage::UrlOf the archive; empty if it never got a name
+  absl::Status status;      // OK = whole, checked, and its receipt written
+  std::string etag;         // as the destination gave it
+};
+
+struct BackupReport {
+  // OK: proven at every destination and nothing of the source left out for want of rights.
+  // ErrorKind::kPartial: proven somewhere, but not all of that holds. Else the first failure.
+  absl::Status status;
+  std::vector<DestinationOutcome> destinations;  // in the order given
+  Receipt receipt;  // as written, but for the ETag; meaningful when any destination is OK
+  RunStats stats;
+};
+
+class Backup {
+ public:
+  // The storages must outlive it.
+  Backup(BackupOptions options, std::vector<Storage*> destinations);
+
+  // One thread, once.
+  BackupReport Run();
+
+  // Ends Run() soon, with ErrorKind::kInterrupted. Any thread, at any time.
+  void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  void Log(Severity severity, std::string_view text) const;
+  bool CheckDestinations(BackupReport* report);
+  absl::Status CheckNotInside(const Storage& storage) const;
+  absl::StatusOr<std::string> ChooseName(const BackupReport& report);
+  void RemoveStale(const BackupReport& report);
+  absl::Status RunPipeline(BackupReport* report) ABSL_LOCKS_EXCLUDED(mu_);
+  void WriteReceipts(BackupReport* report);
+  absl::Status Verdict(const BackupReport& report, const absl::Status& run) const;
+
+  const BackupOptions options_;
+  const std::vector<Storage*> storages_;
+  const std::string stem_;
+  absl::Mutex mu_;
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  Pipeline* pipeline_ ABSL_GUARDED_BY(mu_) = nullptr;  // while it runs
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_BACKUP_H_

@@ -1,0 +1,50 @@
+#include "stages/catalog.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/status_macros.h"
+#include "stages/error_kind.h"
+
+namespace volstream {
+
+absl::StatusOr<std::vector<BackupInfo>> ListBackups(Storage* storage, std::string_view stem) {
+  const std::string prefix = stem.empty() ? "" : std::string(stem) + "_";
+  VS_ASSIGN_OR_RETURN(const std::vector<ObjectInfo> objects, storage->List(prefix));
+  std::set<std::string> receipts;
+  for (const ObjectInfo& object : objects) {
+    if (object.name.ends_with(kReceiptSuffix)) receipts.insert(object.name);
+  }
+  std::vector<BackupInfo> backups;
+  for (const ObjectInfo& object : objects) {
+    std::optional<ArchiveName> parsed = ArchiveName::Parse(object.name);
+    if (!parsed.has_value() || (!stem.empty() && parsed->stem != stem)) continue;
+    BackupInfo backup;
+    backup.name = object.name;
+    backup.parsed = *std::move(parsed);
+    backup.bytes = object.bytes;
+    backup.modified = object.modified;
+    backup.proven = receipts.contains(ReceiptNameOf(object.name));
+    backups.push_back(std::move(backup));
+  }
+  std::sort(backups.begin(), backups.end(), [](const BackupInfo& a, const BackupInfo& b) {
+    return std::tie(b.parsed.time, b.name) < std::tie(a.parsed.time, a.name);
+  });
+  return backups;
+}
+
+absl::StatusOr<BackupInfo> LatestBackup(Storage* storage, std::string_view stem) {
+  VS_ASSIGN_OR_RETURN(const std::vector<BackupInfo> backups, ListBackups(storage, stem));
+  const auto latest = std::find_if(backups.begin(), backups.end(),
+                                   [](const BackupInfo& backup) { return backup.proven; });
+  if (latest != backups.end()) return *latest;
+  return MakeError(ErrorKind::kGeneral, absl::StatusCode::kNotFound,
+                   absl::StrCat("no proven backup at ", storage->Url(),
+                                ": see `volstream list` for what is there"));
+}
+
+}  // namespace volstream

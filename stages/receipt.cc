@@ -1,0 +1,97 @@
+#include "stages/receipt.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+
+namespace volstream {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kVersion = 1;
+
+std::string TimeText(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
+}
+
+absl::Time TimeFrom(const Json& json, const char* key) {
+  absl::Time time;
+  std::string error;
+  if (!absl::ParseTime(absl::RFC3339_full, json.value(key, ""), &time, &error)) {
+    return absl::InfinitePast();
+  }
+  return time;
+}
+
+}  // namespace
+
+std::string Receipt::ToJson() const {
+  Json json;
+  json["volstream_receipt"] = kVersion;
+  json["archive"] = archive;
+  json["bytes"] = bytes;
+  json["md5"] = md5;
+  json["xxh3"] = xxh3;
+  json["etag"] = etag;
+  json["part_bytes"] = part_bytes;
+  json["part_count"] = part_count;
+  json["tar_bytes"] = tar_bytes;
+  json["entries"] = entries;
+  json["blocks"] = blocks;
+  json["blocks_stored"] = blocks_stored;
+  json["codec"] = codec;
+  json["level"] = level;
+  json["source"] = source;
+  json["host"] = host;
+  json["version"] = version;
+  json["started"] = TimeText(started);
+  json["finished"] = TimeText(finished);
+  json["warning_count"] = warning_count;
+  json["missing_count"] = missing_count;
+  json["warnings"] = warnings;
+  // File names need not be UTF-8; JSON must be.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("volstream_receipt")) {
+    return absl::DataLossError("not a volstream receipt");
+  }
+  // value() throws on a member of another type; no exception may leave.
+  try {
+    const int version = json.value("volstream_receipt", 0);
+    if (version != kVersion) {
+      return absl::DataLossError(absl::StrCat("receipt of version ", version,
+                                              "; this volstream reads version ", kVersion));
+    }
+    Receipt receipt;
+    receipt.archive = json.value("archive", "");
+    receipt.bytes = json.value("bytes", uint64_t{0});
+    receipt.md5 = json.value("md5", "");
+    receipt.xxh3 = json.value("xxh3", "");
+    receipt.etag = json.value("etag", "");
+    receipt.part_bytes = json.value("part_bytes", uint64_t{0});
+    receipt.part_count = json.value("part_count", uint64_t{0});
+    receipt.tar_bytes = json.value("tar_bytes", uint64_t{0});
+    receipt.entries = json.value("entries", uint64_t{0});
+    receipt.blocks = json.value("blocks", uint64_t{0});
+    receipt.blocks_stored = json.value("blocks_stored", uint64_t{0});
+    receipt.codec = json.value("codec", "");
+    receipt.level = json.value("level", 0);
+    receipt.source = json.value("source", "");
+    receipt.host = json.value("host", "");
+    receipt.version = json.value("version", "");
+    receipt.started = TimeFrom(json, "started");
+    receipt.finished = TimeFrom(json, "finished");
+    receipt.warning_count = json.value("warning_count", uint64_t{0});
+    receipt.missing_count = json.value("missing_count", uint64_t{0});
+    receipt.warnings = json.value("warnings", std::vector<std::string>());
+    return receipt;
+  } catch (const Json::exception& e) {
+    return absl::DataLossError(absl::StrCat("damaged receipt: ", e.what()));
+  }
+}
+
+}  // namespace volstream

@@ -1,0 +1,48 @@
+// Receipt: what is known of one archive, kept beside it as NAME.tar.gz.receipt.json. Writing it is
+// the commit point of a backup: an archive without one is unproven.
+#ifndef VOLSTREAM_STAGES_RECEIPT_H_
+#define VOLSTREAM_STAGES_RECEIPT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace volstream {
+
+struct Receipt {
+  std::string archive;  // object name, without the destination
+  uint64_t bytes = 0;   // of the archive
+  std::string md5;      // of the archive
+  std::string xxh3;
+  std::string etag;         // as the destination gave it; empty where it gives none
+  uint64_t part_bytes = 0;  // every part but the last
+  uint64_t part_count = 0;
+
+  uint64_t tar_bytes = 0;
+  uint64_t entries = 0;
+  uint64_t blocks = 0;
+  uint64_t blocks_stored = 0;
+  std::string codec;  // "gzip"
+  int level = 0;
+
+  std::string source;
+  std::string host;
+  std::string version;  // of volstream
+  absl::Time started;
+  absl::Time finished;
+  std::vector<std::string> warnings;
+  uint64_t warning_count = 0;  // more than `warnings` holds, when there were very many
+  uint64_t missing_count = 0;  // things of the source that could not be read and are left out
+
+  std::string ToJson() const;
+  // kDataLoss if the text is no receipt of a version that this program knows.
+  static absl::StatusOr<Receipt> FromJson(std::string_view text);
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_RECEIPT_H_

@@ -1,0 +1,258 @@
+#include "stages/restore.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "engine/status_macros.h"
+#include "stages/archive_name.h"
+#include "stages/archive_reader.h"
+#include "stages/error_kind.h"
+#include "stages/local_file.h"
+#include "stages/receipt.h"
+#include "stages/warnings.h"
+
+namespace volstream {
+namespace {
+
+struct FreeRead {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+struct FreeWrite {
+  void operator()(archive* a) const { archive_write_free(a); }
+};
+
+// libarchive turns pax names from UTF-8 into the thread's locale and gives up on letters that the
+// "C" locale lacks. This thread gets one that has them all, and its own back at the end.
+class Utf8Locale {
+ public:
+  Utf8Locale() : locale_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (locale_ != nullptr) previous_ = uselocale(locale_);
+  }
+  ~Utf8Locale() {
+    if (locale_ == nullptr) return;
+    uselocale(previous_);
+    freelocale(locale_);
+  }
+
+ private:
+  locale_t locale_ = nullptr;
+  locale_t previous_ = nullptr;
+};
+
+// What libarchive's read callback works with.
+struct ReadState {
+  ArchiveReader* reader = nullptr;
+  absl::Status status;
+};
+
+la_ssize_t ReadChunk(archive* a, void* client, const void** out) {
+  ReadState* state = static_cast<ReadState*>(client);
+  const absl::StatusOr<ByteSpan> chunk = state->reader->Next();
+  if (!chunk.ok()) {
+    state->status = chunk.status();
+    archive_set_error(a, EIO, "%s", "cannot read the archive");
+    return -1;
+  }
+  *out = chunk->data();
+  return static_cast<la_ssize_t>(chunk->size());
+}
+
+std::string TextOf(archive* a) {
+  const char* text = archive_error_string(a);
+  return text == nullptr ? "unknown error" : text;
+}
+
+// True for names that stay below the directory they are put under.
+bool IsContained(std::string_view name) {
+  if (name.empty() || name.front() == '/') return false;
+  while (!name.empty()) {
+    const std::string_view component = name.substr(0, name.find('/'));
+    if (component == "..") return false;
+    name.remove_prefix(std::min(name.size(), component.size() + 1));
+  }
+  return true;
+}
+
+class Extraction {
+ public:
+  Extraction(const RestoreOptions& options, std::string url)
+      : options_(options), url_(std::move(url)) {}
+
+  absl::StatusOr<RestoreReport> Run(ArchiveReader* reader);
+
+ private:
+  absl::Status PrepareTarget();
+  absl::Status RestoreEntries(archive* in, archive* out);
+  absl::Status RestoreEntry(archive* in, archive_entry* entry, archive* out);
+  absl::Status CopyData(archive* in, archive* out, std::string_view path);
+  absl::Status Damaged(archive* in) const;
+  void Warn(std::string_view path, std::string_view what);
+
+  const RestoreOptions& options_;
+  const std::string url_;
+  std::string target_;  // without symlinks, so that libarchive's own checks can be strict
+  RestoreReport report_;
+};
+
+void Extraction::Warn(std::string_view path, std::string_view what) {
+  ++report_.warnings;
+  if (options_.on_warning) options_.on_warning(PrintablePath(path).append(": ").append(what));
+}
+
+absl::Status Extraction::Damaged(archive* in) const {
+  return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+                   absl::StrCat(url_, " is damaged or no archive (", TextOf(in), "), after ",
+                                report_.entries, " entries"));
+}
+
+absl::Status Extraction::PrepareTarget() {
+  if (mkdir(options_.target.c_str(), 0777) != 0 && errno != EEXIST) {
+    return FileError(errno, absl::StrCat("cannot make target ", options_.target));
+  }
+  std::unique_ptr<char, decltype(&free)> real(realpath(options_.target.c_str(), nullptr), &free);
+  struct stat info {};
+  if (real == nullptr || stat(real.get(), &info) != 0) {
+    return FileError(errno, absl::StrCat("target ", options_.target));
+  }
+  if (!S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("target ", options_.target, " is not a directory: give a directory"));
+  }
+  target_ = real.get();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
+  const Utf8Locale locale;
+  ReadState state{reader, absl::OkStatus()};
+  const std::unique_ptr<archive, FreeRead> in(archive_read_new());
+  archive_read_support_filter_all(in.get());
+  archive_read_support_format_tar(in.get());
+  archive_read_support_format_gnutar(in.get());
+  // Before the target is touched: a wrong object must not make one.
+  if (archive_read_open(in.get(), &state, nullptr, ReadChunk, nullptr) != ARCHIVE_OK) {
+    return state.status.ok() ? Damaged(in.get()) : state.status;
+  }
+  VS_RETURN_IF_ERROR(PrepareTarget());
+  const std::unique_ptr<archive, FreeWrite> out(archive_write_disk_new());
+  int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_ACL |
+              ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_UNLINK | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+              ARCHIVE_EXTRACT_SECURE_NODOTDOT;
+  if (options_.restore_owners) flags |= ARCHIVE_EXTRACT_OWNER;
+  archive_write_disk_set_options(out.get(), flags);
+  const absl::Status status = RestoreEntries(in.get(), out.get());
+  if (!state.status.ok()) return state.status;
+  VS_RETURN_IF_ERROR(status);
+  // Directories get their modes and times only now.
+  if (archive_write_close(out.get()) != ARCHIVE_OK) Warn(target_, TextOf(out.get()));
+  // Bytes after the end of the tar belong to the archive's digest too.
+  while (true) {
+    VS_ASSIGN_OR_RETURN(const ByteSpan rest, reader->Next());
+    if (rest.empty()) break;
+  }
+  report_.archive_bytes = reader->bytes_read();
+  return report_;
+}
+
+absl::Status Extraction::RestoreEntries(archive* in, archive* out) {
+  while (true) {
+    if (options_.cancelled != nullptr && options_.cancelled->load()) {
+      return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+    }
+    archive_entry* entry = nullptr;
+    const int result = archive_read_next_header(in, &entry);
+    if (result == ARCHIVE_EOF) {
+      // An empty or cut-off stream ends without any entry; every tar of a volume has its root.
+      return report_.entries > 0 ? absl::OkStatus() : Damaged(in);
+    }
+    if (result < ARCHIVE_WARN) return Damaged(in);
+    if (result == ARCHIVE_WARN) Warn(archive_entry_pathname(entry), TextOf(in));
+    VS_RETURN_IF_ERROR(RestoreEntry(in, entry, out));
+    ++report_.entries;
+  }
+}
+
+absl::Status Extraction::RestoreEntry(archive* in, archive_entry* entry, archive* out) {
+  const char* raw = archive_entry_pathname(entry);
+  const std::string path = raw == nullptr ? "" : raw;
+  const char* hard_link = archive_entry_hardlink(entry);
+  if (!IsContained(path) || (hard_link != nullptr && !IsContained(hard_link))) {
+    return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+                     absl::StrCat(url_, ": refused entry ", PrintablePath(path),
+                                  ", which points outside of the target"));
+  }
+  if (hard_link != nullptr) {
+    archive_entry_copy_hardlink(entry, absl::StrCat(target_, "/", hard_link).c_str());
+  }
+  archive_entry_copy_pathname(entry, absl::StrCat(target_, "/", path).c_str());
+  const int result = archive_write_header(out, entry);
+  if (result < ARCHIVE_WARN) {
+    const int error = archive_errno(out);
+    if (error == ENOSPC || error == EDQUOT || error == EROFS) return FileError(error, target_);
+    Warn(path, absl::StrCat("not restored: ", TextOf(out)));
+    return absl::OkStatus();
+  }
+  if (result != ARCHIVE_OK) Warn(path, TextOf(out));
+  if (archive_entry_size(entry) > 0) VS_RETURN_IF_ERROR(CopyData(in, out, path));
+  if (archive_write_finish_entry(out) != ARCHIVE_OK) Warn(path, TextOf(out));
+  return absl::OkStatus();
+}
+
+absl::Status Extraction::CopyData(archive* in, archive* out, std::string_view path) {
+  while (true) {
+    const void* data = nullptr;
+    size_t bytes = 0;
+    la_int64_t offset = 0;
+    const int result = archive_read_data_block(in, &data, &bytes, &offset);
+    if (result == ARCHIVE_EOF) return absl::OkStatus();
+    if (result < ARCHIVE_WARN) return Damaged(in);
+    if (archive_write_data_block(out, data, bytes, offset) < ARCHIVE_WARN) {
+      return FileError(archive_errno(out),
+                       absl::StrCat("cannot write ", target_, "/", PrintablePath(path)));
+    }
+    report_.file_bytes += bytes;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<RestoreReport> RestoreArchive(Storage* storage, const std::string& name,
+                                             const RestoreOptions& options) {
+  const std::string url = storage->UrlOf(name);
+  VS_RETURN_IF_ERROR(storage->Stat(name).status());
+  std::string expected_md5;
+  const absl::StatusOr<std::string> text = storage->ReadAll(ReceiptNameOf(name));
+  if (text.ok()) {
+    absl::StatusOr<Receipt> receipt = Receipt::FromJson(*text);
+    if (!receipt.ok()) return WithContext(receipt.status(), ReceiptNameOf(url));
+    expected_md5 = receipt->md5;
+  } else if (!absl::IsNotFound(text.status())) {
+    return text.status();
+  }
+
+  ArchiveReader reader(storage, name);
+  Extraction extraction(options, url);
+  absl::StatusOr<RestoreReport> report = extraction.Run(&reader);
+  if (!report.ok() || expected_md5.empty()) return report;
+  const std::string md5 = reader.FinishMd5();
+  if (md5 != expected_md5) {
+    return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+                     absl::StrCat(url, ": bytes differ: its MD5 is ", md5, ", its receipt says ",
+                                  expected_md5, "; what was restored cannot be trusted"));
+  }
+  report->md5_checked = true;
+  return report;
+}
+
+}  // namespace volstream

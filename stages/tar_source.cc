@@ -1,0 +1,83 @@
+#include "stages/tar_source.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace volstream {
+
+absl::StatusOr<BlockTicket> TarSource::Next(MutableByteSpan space) {
+  BlockTicket ticket;
+  ticket.offset = next_offset_;
+  uint64_t end = std::min(next_offset_ + space.size(), plan_->tar_bytes());
+  const std::vector<VolumePlan::Entry>& entries = plan_->entries();
+  for (; next_large_ < entries.size(); ++next_large_) {
+    const VolumePlan::Entry& entry = entries[next_large_];
+    if (entry.data_offset() >= end) break;
+    if (entry.bytes >= space.size() && entry.data_offset() > next_offset_) {
+      end = entry.data_offset();
+      break;
+    }
+  }
+  ticket.bytes = static_cast<size_t>(end - next_offset_);
+  next_offset_ = end;
+  return ticket;
+}
+
+absl::StatusOr<size_t> TarSource::Fill(const BlockTicket& ticket, MutableByteSpan space) {
+  const std::vector<VolumePlan::Entry>& entries = plan_->entries();
+  const uint64_t end = ticket.offset + ticket.bytes;
+  uint64_t offset = ticket.offset;
+  size_t written = 0;
+  for (size_t index = plan_->IndexAt(offset); index < entries.size() && offset < end; ++index) {
+    const size_t range = static_cast<size_t>(std::min(entries[index].end_offset(), end) - offset);
+    written += FillEntry(static_cast<uint32_t>(index), offset, range, space.subspan(written));
+    offset += range;
+  }
+  // The end mark, or what of it falls into this block.
+  const size_t mark = static_cast<size_t>(end - offset);
+  std::memset(space.data() + written, 0, mark);
+  return written + mark;
+}
+
+size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
+                            MutableByteSpan out) {
+  const VolumePlan::Entry& entry = plan_->entries()[index];
+  std::shared_ptr<VolumeFiles::File> file;
+  if (entry.bytes > 0) {
+    file = files_.Open(index);
+    if (!file->present()) {
+      files_.Produced(index, file, range_bytes);
+      return 0;
+    }
+  } else if (entry.link_to != VolumePlan::kNone && plan_->entries()[entry.link_to].bytes > 0 &&
+             !files_.IsPresent(entry.link_to)) {
+    warnings_->Add(plan_->PathOf(index),
+                   "is a hard link to a file that was left out; left out too");
+    return 0;
+  }
+  size_t written = 0;
+  uint64_t in_entry = offset - entry.tar_offset;
+  if (in_entry < entry.header_bytes) {
+    const std::string header = plan_->HeaderOf(index);
+    const size_t count = std::min<uint64_t>(header.size() - in_entry, range_bytes);
+    std::memcpy(out.data(), header.data() + in_entry, count);
+    written += count;
+    in_entry += count;
+  }
+  const uint64_t in_data = in_entry - entry.header_bytes;
+  if (written < range_bytes && in_data < entry.bytes) {
+    const size_t count = std::min<uint64_t>(entry.bytes - in_data, range_bytes - written);
+    files_.Read(index, file.get(), in_data, out.subspan(written, count));
+    written += count;
+  }
+  std::memset(out.data() + written, 0, range_bytes - written);
+  if (file != nullptr) files_.Produced(index, file, range_bytes);
+  return range_bytes;
+}
+
+}  // namespace volstream

@@ -1,0 +1,44 @@
+// TarSource: BlockSource that produces the tar stream of a VolumePlan. The plan fixes what every
+// block holds, so blocks are filled by all workers at once.
+//
+// A file of at least one block begins a block with its first data byte: equal files give equal
+// blocks in every backup, wherever they stand.
+#ifndef VOLSTREAM_STAGES_TAR_SOURCE_H_
+#define VOLSTREAM_STAGES_TAR_SOURCE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/stage.h"
+#include "stages/volume_files.h"
+#include "stages/volume_plan.h"
+#include "stages/warnings.h"
+
+namespace volstream {
+
+class TarSource : public BlockSource {
+ public:
+  // The plan and the warnings must outlive it.
+  TarSource(const VolumePlan* plan, Warnings* warnings)
+      : plan_(plan), warnings_(warnings), files_(plan, warnings) {}
+
+  uint64_t MaxStreamBytes() const override { return plan_->tar_bytes(); }
+  absl::StatusOr<BlockTicket> Next(MutableByteSpan space) override;
+  absl::StatusOr<size_t> Fill(const BlockTicket& ticket, MutableByteSpan space) override;
+
+ private:
+  // Writes what entry `index` has in the `range_bytes` from stream offset `offset` on, to the front
+  // of `out`; returns the bytes written, 0 when the entry is left out.
+  size_t FillEntry(uint32_t index, uint64_t offset, size_t range_bytes, MutableByteSpan out);
+
+  const VolumePlan* const plan_;
+  Warnings* const warnings_;
+  VolumeFiles files_;
+  // The source thread's.
+  uint64_t next_offset_ = 0;
+  size_t next_large_ = 0;  // index of the first entry not yet searched for a large file
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_TAR_SOURCE_H_

@@ -1,0 +1,83 @@
+// VolumeFiles reads the planned files of a volume in place, in ranges and from many threads, and
+// decides once for each file whether it is still there. Never leaves the volume, never aborts: what
+// changed since the plan is a warning.
+//
+// A file that shrank reads as zeros past its end, one that grew is cut at its planned size, one
+// that vanished before any of it was read is reported as gone and its entry is left out whole.
+#ifndef VOLSTREAM_STAGES_VOLUME_FILES_H_
+#define VOLSTREAM_STAGES_VOLUME_FILES_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/bytes.h"
+#include "stages/beneath.h"
+#include "stages/volume_plan.h"
+#include "stages/warnings.h"
+
+namespace volstream {
+
+// Threads: all methods are safe for concurrent calls; the plan and the warnings must outlive it.
+class VolumeFiles {
+ public:
+  VolumeFiles(const VolumePlan* plan, Warnings* warnings) : plan_(plan), warnings_(warnings) {}
+
+  // One planned file while any of its bytes is still to be produced. Shared by the threads that
+  // produce its ranges.
+  class File {
+   public:
+    bool present() const { return fd_.valid(); }
+
+   private:
+    friend class VolumeFiles;
+    UniqueFd fd_;
+    absl::Mutex mu_;
+    uint64_t bytes_left_ ABSL_GUARDED_BY(mu_) = 0;  // of the entry: header, data and padding
+    bool warned_ ABSL_GUARDED_BY(mu_) = false;
+  };
+
+  // Opens the file of entry `index`, or finds it open: the first caller decides whether the file
+  // is present, all later ones get the same answer.
+  std::shared_ptr<File> Open(uint32_t index);
+
+  // Whether the file of entry `index`, which has links, is present; decides it if need be.
+  bool IsPresent(uint32_t index);
+
+  // Fills `out` from `offset` of the file's data. REQUIRES: file->present().
+  void Read(uint32_t index, File* file, uint64_t offset, MutableByteSpan out);
+
+  // Says that `bytes` of the entry were produced or left out. After the last of them the file is
+  // checked for changes, closed and forgotten.
+  void Produced(uint32_t index, const std::shared_ptr<File>& file, uint64_t bytes);
+
+ private:
+  // A directory kept open by one thread for the next file in it.
+  struct DirectoryHint {
+    uint32_t index = VolumePlan::kNone;
+    UniqueFd fd;
+  };
+
+  std::shared_ptr<File> SlotLocked(uint32_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Opens the file if nobody has yet.
+  void Decide(uint32_t index, File* file);
+  UniqueFd OpenFile(uint32_t index);
+  void CheckUnchanged(uint32_t index, File* file);
+  void WarnOnce(uint32_t index, File* file, std::string_view what, bool missing);
+
+  const VolumePlan* const plan_;
+  Warnings* const warnings_;
+  absl::Mutex mu_;
+  // Files whose entry spans several blocks; a handful at a time, as blocks come nearly in order.
+  std::map<uint32_t, std::shared_ptr<File>> shared_ ABSL_GUARDED_BY(mu_);
+  // What was decided of files that have hard links, kept for the links' sake.
+  std::map<uint32_t, bool> linked_present_ ABSL_GUARDED_BY(mu_);
+  std::vector<DirectoryHint> hints_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_VOLUME_FILES_H_

@@ -1,0 +1,170 @@
+// volstream backup SOURCE --to DEST [--to DEST]...
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "stages/backup.h"
+#include "stages/error_kind.h"
+#include "stages/gzip_codec.h"
+#include "stages/retention.h"
+#include "tools/commands.h"
+#include "tools/destination.h"
+#include "tools/progress_line.h"
+#include "tools/stats_text.h"
+
+namespace volstream {
+namespace {
+
+struct Flags {
+  CommonFlags common;
+  S3Flags s3;
+  BackupOptions backup;
+  std::vector<std::string> destinations;
+  int keep_last = -1;  // -1 = from the environment, by kind of destination
+  bool no_prune = false;
+  bool stats = false;
+  std::string on_sink_failure = "continue";
+};
+
+absl::StatusOr<int> KeepFor(const Flags& flags, const Storage& storage) {
+  if (flags.keep_last >= 0) return flags.keep_last;
+  return RetentionFromEnvironment(storage.kind());
+}
+
+void LogOutcomes(const BackupReport& report, Log* log) {
+  for (const DestinationOutcome& outcome : report.destinations) {
+    if (outcome.status.ok() && !outcome.archive.empty()) {
+      log->Success(absl::StrCat(outcome.archive, " is proven: ", BytesText(report.receipt.bytes),
+                                outcome.etag.empty() ? "" : ", ETag ", outcome.etag, ", MD5 ",
+                                report.receipt.md5));
+    } else if (!outcome.status.ok() && outcome.status.message() != report.status.message()) {
+      log->Error(std::string(outcome.status.message()));
+    }
+  }
+}
+
+// Retention at the destinations that have the new backup. Its failure leaves the backup proven.
+int Prune(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& storages,
+          const BackupReport& report, Log* log) {
+  int exit_code = 0;
+  const std::string stem = ArchiveName::Parse(report.receipt.archive)->stem;
+  for (size_t i = 0; i < storages.size(); ++i) {
+    if (!report.destinations[i].status.ok()) continue;
+    const absl::StatusOr<int> keep = KeepFor(flags, *storages[i]);
+    if (!keep.ok()) return Fail(log, keep.status());
+    const absl::StatusOr<std::vector<BackupInfo>> removed =
+        ApplyRetention(storages[i].get(), stem, *keep, /*dry_run=*/false);
+    if (!removed.ok()) {
+      exit_code = Fail(log, removed.status());
+      continue;
+    }
+    for (const BackupInfo& backup : *removed) {
+      log->Info(absl::StrCat("removed ", storages[i]->UrlOf(backup.name), ", as ", *keep,
+                             " newer ones are kept"));
+    }
+  }
+  return exit_code;
+}
+
+int Run(Flags flags, Interrupt* interrupt) {
+  Log log(flags.common.LogOptions());
+  std::vector<std::unique_ptr<Storage>> storages;
+  std::vector<Storage*> borrowed;
+  for (const std::string& destination : flags.destinations) {
+    absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(destination, flags.s3);
+    if (!storage.ok()) return Fail(&log, storage.status());
+    // A bad number in the environment must not be found out after an hour of backup.
+    const absl::StatusOr<int> keep = KeepFor(flags, **storage);
+    if (!keep.ok()) return Fail(&log, keep.status());
+    borrowed.push_back(storage->get());
+    storages.push_back(*std::move(storage));
+  }
+  flags.backup.stop_on_destination_failure = flags.on_sink_failure == "stop";
+  flags.backup.on_event = [&log](Severity severity, std::string_view text) {
+    log.Write(severity, text);
+  };
+  if (log.shows_progress()) {
+    flags.backup.on_progress = [&log](const Progress& progress) {
+      log.ShowProgress(progress.finished ? "" : ProgressLine(progress));
+    };
+  }
+  Backup backup(flags.backup, borrowed);
+  interrupt->SetCallback([&backup, &log] {
+    log.Warning("interrupted: cleaning up; press Ctrl-C again to leave at once");
+    backup.Cancel();
+  });
+  const BackupReport report = backup.Run();
+  interrupt->SetCallback(nullptr);
+
+  LogOutcomes(report, &log);
+  if (flags.stats && report.stats.blocks > 0) {
+    for (const absl::string_view line : absl::StrSplit(StatsText(report.stats), '\n')) {
+      log.Info(std::string(line));
+    }
+  }
+  if (!report.status.ok()) {
+    if (KindOf(report.status) == ErrorKind::kPartial && !flags.no_prune) {
+      log.Warning("no older backup was removed");
+    }
+    return Fail(&log, report.status);
+  }
+  const double seconds = absl::ToDoubleSeconds(report.stats.elapsed);
+  log.Info(absl::StrFormat("%s in, %s out (ratio %.2f) in %.1f s: %.1f MB/s",
+                           BytesText(report.receipt.tar_bytes), BytesText(report.receipt.bytes),
+                           static_cast<double>(report.receipt.tar_bytes) / report.receipt.bytes,
+                           seconds, report.receipt.tar_bytes / 1e6 / seconds));
+  if (flags.no_prune) return 0;
+  return Prune(flags, storages, report, &log);
+}
+
+}  // namespace
+
+void AddBackupCommand(CLI::App* app, Command* chosen) {
+  CLI::App* command = app->add_subcommand(
+      "backup", "Back up a directory to one or more destinations, then remove old backups");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("SOURCE", flags->backup.source, "Directory to back up")->required();
+  command
+      ->add_option("--to", flags->destinations,
+                   "Destination: a directory or s3://bucket/prefix/; may be repeated")
+      ->required()
+      ->take_all();
+  command->add_option(
+      "--name", flags->backup.name,
+      "Archives are NAME_YYYYMMDD_HHMMSS.tar.gz (UTC); default: SOURCE's base name");
+  command->add_option("--level", flags->backup.level, "Compression, 1 (fast) to 12 (small) (6)")
+      ->envname("BACKUP_COMPRESSION_LEVEL")
+      ->check(CLI::Range(GzipCodec::kMinLevel, GzipCodec::kMaxLevel));
+  command
+      ->add_option("--memory", flags->backup.memory_bytes,
+                   "Budget of all buffers together, such as 256MiB (256MiB)")
+      ->transform(CLI::AsSizeValue(true));
+  command->add_option("--workers", flags->backup.workers, "Threads that compress (one a core)")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--part-size", flags->backup.part_bytes,
+                   "Size of S3 parts, 5MiB to 5GiB; default: from the volume's size")
+      ->transform(CLI::AsSizeValue(true));
+  command
+      ->add_option("--on-sink-failure", flags->on_sink_failure,
+                   "When one of several destinations fails: continue (with the others) or stop")
+      ->check(CLI::IsMember({"continue", "stop"}));
+  command
+      ->add_option("--keep-last", flags->keep_last,
+                   "Proven backups of NAME to keep at each destination, 0 for all; default: "
+                   "$BACKUP_RETENTION_LOCAL (10), $BACKUP_RETENTION_S3 (20)")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Retention");
+  command->add_flag("--no-prune", flags->no_prune, "Remove no old backup")->group("Retention");
+  command->add_flag("--stats", flags->stats, "Say at the end where the time went")->group("Output");
+  flags->s3.AddTo(command);
+  flags->common.AddTo(command);
+  command->callback([flags, chosen] {
+    *chosen = [flags](Interrupt* interrupt) { return Run(*flags, interrupt); };
+  });
+}
+
+}  // namespace volstream

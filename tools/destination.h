@@ -1,0 +1,45 @@
+// From what a person types to storages: DEST is a directory or s3://bucket/prefix/; ARCHIVE is a
+// file, an S3 object, or DEST/latest.
+#ifndef VOLSTREAM_TOOLS_DESTINATION_H_
+#define VOLSTREAM_TOOLS_DESTINATION_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "CLI/App.hpp"
+#include "absl/status/statusor.h"
+#include "stages/s3_config.h"
+#include "stages/storage.h"
+
+namespace volstream {
+
+// The flags that say how to reach S3, bound to options that the environment filled.
+class S3Flags {
+ public:
+  S3Flags() : options_(S3OptionsFromEnvironment()) {}
+  void AddTo(CLI::App* app);
+  S3Options Options() const;
+
+ private:
+  S3Options options_;
+  double stall_timeout_seconds_ = 60;
+  double connect_timeout_seconds_ = 10;
+};
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destination,
+                                                     const S3Flags& s3);
+
+struct ArchiveLocation {
+  std::unique_ptr<Storage> storage;
+  std::string name;
+};
+
+// Splits ARCHIVE at its last '/'. "latest" stands for the newest proven backup there, of `stem` if
+// that is not empty.
+absl::StatusOr<ArchiveLocation> FindArchive(const std::string& archive, std::string_view stem,
+                                            const S3Flags& s3);
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_TOOLS_DESTINATION_H_

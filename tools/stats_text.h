@@ -1,0 +1,16 @@
+// The account of a run for people: where the time went.
+#ifndef VOLSTREAM_TOOLS_STATS_TEXT_H_
+#define VOLSTREAM_TOOLS_STATS_TEXT_H_
+
+#include <string>
+
+#include "engine/stats.h"
+
+namespace volstream {
+
+// Several lines: a line a stage with its bytes and its share of the workers' time, then waits.
+std::string StatsText(const RunStats& stats);
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_TOOLS_STATS_TEXT_H_

@@ -1,0 +1,44 @@
+// The volstream command line: flags in, one command run, an exit code out.
+#include <clocale>
+#include <cstdio>
+
+#include "CLI/CLI.hpp"
+#include "tools/commands.h"
+
+namespace {
+
+constexpr char kFooter[] =
+    "DEST is a directory or s3://bucket/prefix/. S3 keys come from AWS_ACCESS_KEY_ID,\n"
+    "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.\n"
+    "\n"
+    "Exit codes: 0 success, 1 general error, 2 prerequisite missing, 3 source not found or not\n"
+    "readable, 4 S3 error, 5 integrity failure (bytes differ), 6 partial success (a destination\n"
+    "failed or parts of the source could not be read, and the rest is proven), 130 interrupted.";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  volstream::Interrupt interrupt;
+  CLI::App app("volstream streams a volume as a plain .tar.gz to directories and S3, proven",
+               "volstream");
+  app.set_version_flag("--version", "volstream " VOLSTREAM_VERSION);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  app.get_formatter()->column_width(34);
+  volstream::Command command;
+  volstream::AddBackupCommand(&app, &command);
+  volstream::AddRestoreCommand(&app, &command);
+  volstream::AddListCommand(&app, &command);
+  volstream::AddPruneCommand(&app, &command);
+  for (CLI::App* subcommand : app.get_subcommands({})) subcommand->footer(kFooter);
+  try {
+    app.parse(argc, argv);
+    return command(&interrupt);
+  } catch (const CLI::ParseError& error) {
+    // Help and version are no errors; every other one is a general error.
+    return app.exit(error) == 0 ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "volstream: %s\n", error.what());
+    return 1;
+  }
+}

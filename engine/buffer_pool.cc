@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "engine/check.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 namespace {
@@ -60,6 +61,10 @@ MutableByteSpan BlockLease::out() const {
   return MutableByteSpan(slab_ + PageRounded(pool_->shape_.block_bytes), pool_->shape_.bound_bytes);
 }
 
+size_t BlockLease::slab_index() const {
+  return static_cast<size_t>(slab_ - pool_->memory_) / SlabStride(pool_->shape_);
+}
+
 void BlockLease::Settle(size_t used) {
   VS_CHECK(reserved_);
   reserved_ = false;
@@ -103,7 +108,7 @@ BufferPool::BufferPool(const PoolShape& shape) : shape_(shape), memory_(MapMemor
 
 BufferPool::~BufferPool() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     VS_CHECK(free_slabs_.size() == shape_.slab_count);
     VS_CHECK(free_parts_.size() == shape_.part_count);
   }
@@ -116,10 +121,10 @@ bool BufferPool::CanAdmit() const {
 }
 
 absl::StatusOr<BlockLease> BufferPool::Admit() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (!CanAdmit()) {
     const absl::Time start = absl::Now();
-    mu_.Await(absl::Condition(this, &BufferPool::CanAdmit));
+    mu_.Await([this] { return CanAdmit(); });
     ++admit_waits_;
     admit_wait_ns_ += absl::ToInt64Nanoseconds(absl::Now() - start);
   }
@@ -131,7 +136,7 @@ absl::StatusOr<BlockLease> BufferPool::Admit() {
 }
 
 PartLease BufferPool::TakePart() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   VS_CHECK(!free_parts_.empty());
   uint8_t* part = free_parts_.back();
   free_parts_.pop_back();
@@ -139,18 +144,18 @@ PartLease BufferPool::TakePart() {
 }
 
 void BufferPool::ForgoPartSpace(size_t unused) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   VS_CHECK(reserved_bytes_ + unused <= free_part_bytes_);
   free_part_bytes_ -= unused;
 }
 
 void BufferPool::Close() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   closed_ = true;
 }
 
 BufferPool::Usage BufferPool::usage() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   Usage usage;
   usage.slabs_in_use = shape_.slab_count - free_slabs_.size();
   usage.parts_in_use = shape_.part_count - free_parts_.size();
@@ -162,19 +167,19 @@ BufferPool::Usage BufferPool::usage() const {
 }
 
 void BufferPool::SettleReservation(size_t used) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   VS_CHECK(used <= shape_.bound_bytes);
   reserved_bytes_ -= shape_.bound_bytes;
   free_part_bytes_ -= used;
 }
 
 void BufferPool::ReturnSlab(uint8_t* slab) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   free_slabs_.push_back(slab);
 }
 
 void BufferPool::ReturnPart(uint8_t* part) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   free_parts_.push_back(part);
   free_part_bytes_ += shape_.part_bytes;
 }

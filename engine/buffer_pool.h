@@ -18,8 +18,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/bytes.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
@@ -52,6 +52,8 @@ class BlockLease {
 
   MutableByteSpan in() const;
   MutableByteSpan out() const;
+  // Which slab of the pool it is, from 0; no two leases held at a time have the same.
+  size_t slab_index() const;
 
   // Turns the reservation into `used` bytes of part space. REQUIRES: used <= bound_bytes; at most
   // one call.
@@ -133,7 +135,7 @@ class BufferPool {
 
   const PoolShape shape_;
   uint8_t* const memory_;
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::vector<uint8_t*> free_slabs_ ABSL_GUARDED_BY(mu_);  // a stack: the warmest slab first
   std::vector<uint8_t*> free_parts_ ABSL_GUARDED_BY(mu_);
   uint64_t reserved_bytes_ ABSL_GUARDED_BY(mu_) = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/check.h"
+#include "engine/mutex.h"
 #include "engine/status_macros.h"
 
 namespace volstream {
@@ -16,28 +17,28 @@ FanOut::FanOut(std::vector<PartSink*> sinks,
 }
 
 bool FanOut::WantsSha256() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return std::any_of(lanes_.begin(), lanes_.end(),
                      [](const Lane& lane) { return lane.sink->WantsSha256(); });
 }
 
 size_t FanOut::LiveCountLocked() const {
   return std::count_if(lanes_.begin(), lanes_.end(),
-                       [](const Lane& lane) { return lane.begun && lane.status.ok(); });
+                       [](const Lane& lane) { return lane.status.ok(); });
 }
 
 size_t FanOut::live_count() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return LiveCountLocked();
 }
 
 uint64_t FanOut::parts_in_flight() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return outstanding_;
 }
 
 uint64_t FanOut::stored_bytes() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   uint64_t least = UINT64_MAX;
   for (const Lane& lane : lanes_) {
     if (lane.begun && lane.status.ok()) least = std::min(least, lane.stored_bytes);
@@ -48,13 +49,13 @@ uint64_t FanOut::stored_bytes() const {
 void FanOut::Begin(const StreamShape& shape) {
   std::vector<PartSink*> sinks;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (const Lane& lane : lanes_) sinks.push_back(lane.sink);
   }
   for (size_t i = 0; i < sinks.size(); ++i) {
     absl::Status status = sinks[i]->Begin(shape);
     if (status.ok()) {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       lanes_[i].begun = true;
     } else {
       Fail(i, std::move(status));
@@ -65,7 +66,7 @@ void FanOut::Begin(const StreamShape& shape) {
 void FanOut::Deliver(std::shared_ptr<const Part> part) {
   std::vector<std::pair<size_t, PartSink*>> live;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (size_t i = 0; i < lanes_.size(); ++i) {
       if (lanes_[i].begun && lanes_[i].status.ok()) live.emplace_back(i, lanes_[i].sink);
     }
@@ -82,7 +83,7 @@ void FanOut::Deliver(std::shared_ptr<const Part> part) {
 void FanOut::PutDone(size_t lane, uint64_t bytes, absl::Status status) {
   const bool ok = status.ok();
   if (!ok) Fail(lane, std::move(status));
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   VS_CHECK(outstanding_ > 0);
   if (ok) lanes_[lane].stored_bytes += bytes;
   // Last: once this reaches zero the waiter may destroy everything.
@@ -93,7 +94,7 @@ void FanOut::Fail(size_t lane, absl::Status status) {
   PartSink* sink = nullptr;
   size_t live = 0;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!lanes_[lane].status.ok()) return;
     lanes_[lane].status = status;
     sink = lanes_[lane].sink;
@@ -106,7 +107,7 @@ void FanOut::Fail(size_t lane, absl::Status status) {
 void FanOut::Cancel() {
   std::vector<PartSink*> sinks;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (const Lane& lane : lanes_) {
       if (lane.begun) sinks.push_back(lane.sink);
     }
@@ -115,14 +116,14 @@ void FanOut::Cancel() {
 }
 
 void FanOut::WaitUntilIdle() {
-  absl::MutexLock lock(&mu_);
-  mu_.Await(absl::Condition(this, &FanOut::Idle));
+  MutexLock lock(&mu_);
+  mu_.Await([this] { return Idle(); });
 }
 
 std::vector<SinkOutcome> FanOut::End(const absl::Status& run, const StreamSummary& summary) {
   std::vector<Lane> lanes;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     VS_CHECK(outstanding_ == 0);
     lanes = lanes_;
   }

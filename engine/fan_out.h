@@ -15,8 +15,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/message.h"
+#include "engine/mutex.h"
 #include "engine/stage.h"
 
 namespace volstream {
@@ -54,6 +54,7 @@ class FanOut {
   std::vector<SinkOutcome> End(const absl::Status& run, const StreamSummary& summary)
       ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Sinks that have not failed.
   size_t live_count() const ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t parts_in_flight() const ABSL_LOCKS_EXCLUDED(mu_);
   // Bytes that the least advanced live sink has stored.
@@ -73,7 +74,7 @@ class FanOut {
   size_t LiveCountLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::function<void(const absl::Status&, size_t)> on_sink_failed_;
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::vector<Lane> lanes_ ABSL_GUARDED_BY(mu_);
   uint64_t outstanding_ ABSL_GUARDED_BY(mu_) = 0;  // Puts whose done has not run to its end
 };

@@ -1,11 +1,12 @@
 #include "engine/first_error.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
 bool FirstError::Set(absl::Status status) {
   if (status.ok()) return false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!status_.ok()) return false;
     status_ = std::move(status);
     failed_.store(true, std::memory_order_release);
@@ -15,7 +16,7 @@ bool FirstError::Set(absl::Status status) {
 }
 
 absl::Status FirstError::status() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return status_;
 }
 

@@ -12,7 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
@@ -33,7 +33,7 @@ class FirstError {
  private:
   const std::function<void()> on_first_;
   std::atomic<bool> failed_{false};
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   absl::Status status_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -13,12 +13,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "engine/buffer_pool.h"
 #include "engine/check.h"
 #include "engine/first_error.h"
 #include "engine/handoff.h"
+#include "engine/mutex.h"
 #include "engine/part_assembler.h"
 #include "engine/status_macros.h"
 #include "engine/ticker.h"
@@ -27,24 +27,6 @@ namespace volstream {
 namespace {
 
 namespace flow = tbb::flow;
-
-// One block on its way from admission to the assembler. A failed block travels on as an empty one:
-// a gap in the sequence would stop the order node silently.
-struct Block {
-  uint64_t seq = 0;
-  BlockTicket ticket;
-  BlockLease lease;
-  size_t source_bytes = 0;
-  EncodedBlock encoded;
-  Handoff handoff;
-};
-using BlockPtr = std::shared_ptr<Block>;
-
-struct HashJob {
-  std::shared_ptr<Part> part;
-  Handoff handoff;
-};
-using HashJobPtr = std::shared_ptr<HashJob>;
 
 // Runs a stage's own code; an exception becomes a Status here and goes no further.
 template <typename Function>
@@ -75,14 +57,40 @@ class Pipeline::Impl {
   Progress Snapshot() const;
 
  private:
+  // One block on its way from admission to the assembler. A failed block travels on as an empty
+  // one: a gap in the sequence would stop the order node silently.
+  struct Block {
+    Impl* run = nullptr;
+    uint64_t seq = 0;
+    BlockTicket ticket;
+    BlockLease lease;
+    size_t source_bytes = 0;
+    EncodedBlock encoded;
+    Handoff handoff;
+  };
+
+  // A full part on its way to the sinks. Made by the assembler, deleted once delivered.
+  struct PartJob {
+    Impl* run = nullptr;
+    std::shared_ptr<Part> part;
+    Handoff handoff;
+  };
+
+  // Messages are plain pointers: the graph copies messages freely, and these cost nothing to copy.
+  // Blocks live in an array with one slot a slab, so the lease of a block's slab owns its slot.
+  using BlockMessage = Block*;
+  using PartMessage = PartJob*;
+
   using OrderedPorts =
-      flow::multifunction_node<BlockPtr, std::tuple<HashJobPtr>>::output_ports_type;
+      flow::multifunction_node<BlockMessage, std::tuple<PartMessage>>::output_ports_type;
+
+  struct Graph;
 
   // Wakes the source thread and the sinks. Runs once, by the first error.
   void Stop() ABSL_LOCKS_EXCLUDED(pool_mu_);
   uint64_t MaxEncodedBytes(const PoolShape& shape) const;
   void RunGraph();
-  void ReadSource(flow::function_node<BlockPtr, BlockPtr>* encode);
+  void ReadSource(Graph* nodes);
   void FillAndEncode(Block* block);
   void AssembleInOrder(Block* block, OrderedPorts* ports);
   absl::Status Observe(const BlockRecord& record, ByteSpan encoded);
@@ -103,19 +111,21 @@ class Pipeline::Impl {
   bool want_sha256_ = false;
 
   // Guards the pointer alone, for Stop() and Snapshot(); the pool has a lock of its own.
-  mutable absl::Mutex pool_mu_;
+  mutable Mutex pool_mu_;
   std::unique_ptr<BufferPool> pool_ ABSL_GUARDED_BY(pool_mu_);
   BufferPool* run_pool_ = nullptr;  // the same pool; set before the graph starts
 
   // The source thread's.
   uint64_t blocks_in_ = 0;
+  std::unique_ptr<Block[]> blocks_;  // one a slab
   // The serial node's, then the caller's once the graph is idle.
+  Handoff serial_;
   std::optional<PartAssembler> assembler_;
   uint64_t blocks_out_ = 0;
   uint64_t blocks_stored_ = 0;
   uint64_t source_bytes_ = 0;
   // Each part writes the slot of its own index.
-  mutable absl::Mutex parts_mu_;
+  mutable Mutex parts_mu_;
   std::vector<PartRecord> parts_ ABSL_GUARDED_BY(parts_mu_);
 };
 
@@ -129,12 +139,13 @@ RunReport Pipeline::Impl::Run() {
   }
   want_sha256_ = fan_out_.WantsSha256();
   {
-    absl::MutexLock lock(&pool_mu_);
+    MutexLock lock(&pool_mu_);
     pool_ = std::make_unique<BufferPool>(*shape);
     run_pool_ = pool_.get();
   }
   if (error_.failed()) Stop();  // a Cancel that came before there was a pool to close
   assembler_.emplace(run_pool_);
+  blocks_ = std::make_unique<Block[]>(shape->slab_count);
   Ticker ticker(options_.on_progress ? options_.progress_interval : absl::InfiniteDuration(),
                 [this] { options_.on_progress(Snapshot()); });
 
@@ -147,7 +158,7 @@ RunReport Pipeline::Impl::Run() {
                                                 blocks_out_, " came out of the pipeline")));
   }
   {
-    absl::MutexLock lock(&parts_mu_);
+    MutexLock lock(&parts_mu_);
     report.summary.parts = std::move(parts_);
   }
   report.summary.bytes = assembler_->bytes();
@@ -168,7 +179,7 @@ RunReport Pipeline::Impl::Run() {
 
 void Pipeline::Impl::Stop() {
   {
-    absl::MutexLock lock(&pool_mu_);
+    MutexLock lock(&pool_mu_);
     if (pool_ != nullptr) pool_->Close();
   }
   fan_out_.Cancel();
@@ -183,67 +194,83 @@ uint64_t Pipeline::Impl::MaxEncodedBytes(const PoolShape& shape) const {
   return source_bytes + 2 * blocks * (shape.bound_bytes - shape.block_bytes);
 }
 
+// The nodes and their edges. Bodies capture nothing: each message knows its run.
+struct Pipeline::Impl::Graph {
+  flow::graph graph;
+
+  flow::function_node<BlockMessage, BlockMessage> encode{graph, flow::unlimited,
+                                                         [](BlockMessage block) {
+                                                           block->handoff.Take();
+                                                           block->run->FillAndEncode(block);
+                                                           block->handoff.Pass();
+                                                           return block;
+                                                         }};
+  flow::sequencer_node<BlockMessage> order{graph, [](BlockMessage block) { return block->seq; }};
+  // The first serial node after the sequencer sees its order; a second one would not.
+  flow::multifunction_node<BlockMessage, std::tuple<PartMessage>> assemble{
+      graph, flow::serial, [](BlockMessage block, OrderedPorts& ports) {
+        block->handoff.Take();
+        block->run->AssembleInOrder(block, &ports);
+      }};
+  flow::function_node<PartMessage, flow::continue_msg> deliver{
+      graph, flow::unlimited, [](PartMessage message) {
+        message->handoff.Take();
+        const std::unique_ptr<PartJob> job(message);
+        job->run->HashAndDeliver(std::move(job->part));
+        return flow::continue_msg();
+      }};
+
+  Graph() {
+    flow::make_edge(encode, order);
+    flow::make_edge(order, assemble);
+    flow::make_edge(flow::output_port<0>(assemble), deliver);
+  }
+};
+
 void Pipeline::Impl::RunGraph() {
   // More workers than cores are allowed when the caller asks for them.
   tbb::global_control parallelism(tbb::global_control::max_allowed_parallelism, workers_ + 1);
   tbb::task_arena arena(workers_);
   arena.execute([this] {
-    flow::graph graph;
-    flow::function_node<BlockPtr, BlockPtr> encode(graph, flow::unlimited, [this](BlockPtr block) {
-      FillAndEncode(block.get());
-      return block;
+    const auto nodes = std::make_unique<Graph>();
+    // The source thread counts as work of the graph until it ends.
+    nodes->graph.reserve_wait();
+    std::thread source([this, &nodes] {
+      ReadSource(nodes.get());
+      nodes->graph.release_wait();
     });
-    flow::sequencer_node<BlockPtr> order(graph, [](const BlockPtr& block) { return block->seq; });
-    // The first serial node after the sequencer sees its order; a second one would not.
-    flow::multifunction_node<BlockPtr, std::tuple<HashJobPtr>> assemble(
-        graph, flow::serial, [this](const BlockPtr& block, OrderedPorts& ports) {
-          AssembleInOrder(block.get(), &ports);
-        });
-    flow::function_node<HashJobPtr, flow::continue_msg> deliver(
-        graph, flow::unlimited, [this](const HashJobPtr& job) {
-          job->handoff.Take();
-          HashAndDeliver(std::move(job->part));
-          return flow::continue_msg();
-        });
-    flow::make_edge(encode, order);
-    flow::make_edge(order, assemble);
-    flow::make_edge(flow::output_port<0>(assemble), deliver);
-
-    // Beyond this point nothing is added to the graph.
-    graph.reserve_wait();
-    std::thread source([this, &encode, &graph] {
-      ReadSource(&encode);
-      graph.release_wait();
-    });
-    graph.wait_for_all();
+    nodes->graph.wait_for_all();
     source.join();
   });
+  serial_.Take();
   FinishStream();
 }
 
-void Pipeline::Impl::ReadSource(flow::function_node<BlockPtr, BlockPtr>* encode) {
+void Pipeline::Impl::ReadSource(Graph* nodes) {
   while (true) {
     absl::StatusOr<BlockLease> lease = run_pool_->Admit();
     if (!lease.ok()) return;  // closed: the cause is set already
-    BlockPtr block = std::make_shared<Block>();
+    Block* const block = &blocks_[lease->slab_index()];
+    block->run = this;
     block->lease = *std::move(lease);
-    const absl::Status status = Guarded([this, &block] {
+    block->source_bytes = 0;
+    block->encoded = EncodedBlock();
+    const absl::Status status = Guarded([this, block] {
       VS_ASSIGN_OR_RETURN(block->ticket, job_.source->Next(block->lease.in()));
       return absl::OkStatus();
     });
-    if (!status.ok()) {
-      error_.Set(status);
+    if (!status.ok()) error_.Set(status);
+    if (!status.ok() || block->ticket.bytes == 0) {
+      block->lease.Release();
       return;
     }
-    if (block->ticket.bytes == 0) break;
     block->seq = blocks_in_++;
     block->handoff.Pass();
-    encode->try_put(std::move(block));
+    nodes->encode.try_put(block);
   }
 }
 
 void Pipeline::Impl::FillAndEncode(Block* block) {
-  block->handoff.Take();
   if (!error_.failed()) {
     const absl::Status status = Guarded([this, block] {
       const MutableByteSpan in = block->lease.in().first(block->ticket.bytes);
@@ -265,7 +292,6 @@ void Pipeline::Impl::FillAndEncode(Block* block) {
       error_.Set(status);
     }
   }
-  block->handoff.Pass();
 }
 
 absl::Status Pipeline::Impl::Observe(const BlockRecord& record, ByteSpan encoded) {
@@ -278,7 +304,6 @@ absl::Status Pipeline::Impl::Observe(const BlockRecord& record, ByteSpan encoded
 }
 
 void Pipeline::Impl::AssembleInOrder(Block* block, OrderedPorts* ports) {
-  block->handoff.Take();
   VS_CHECK(block->seq == blocks_out_);
   ++blocks_out_;
   const ByteSpan encoded = block->lease.out().first(block->encoded.bytes);
@@ -296,13 +321,15 @@ void Pipeline::Impl::AssembleInOrder(Block* block, OrderedPorts* ports) {
     source_bytes_ += block->source_bytes;
     blocks_stored_ += block->encoded.stored ? 1 : 0;
   }
-  // By name: the node's queue may hold a copy of the message for a while yet.
-  block->lease.Release();
+  serial_.Pass();
+  // Out of the slot first: once the slab is free, the slot is the next block's.
+  BlockLease(std::move(block->lease)).Release();
   for (std::shared_ptr<Part>& part : full) {
-    HashJobPtr job = std::make_shared<HashJob>();
+    auto job = std::make_unique<PartJob>();
+    job->run = this;
     job->part = std::move(part);
     job->handoff.Pass();
-    std::get<0>(*ports).try_put(std::move(job));
+    std::get<0>(*ports).try_put(job.release());
   }
 }
 
@@ -313,7 +340,7 @@ void Pipeline::Impl::HashAndDeliver(std::shared_ptr<Part> part) {
     part->digest = job_.hasher->Hash(part->data(), want_sha256_);
     timer.Stop(part->bytes, part->bytes);
     {
-      absl::MutexLock lock(&parts_mu_);
+      MutexLock lock(&parts_mu_);
       if (parts_.size() <= part->index) parts_.resize(part->index + 1);
       parts_[part->index] = PartRecord{part->offset, part->bytes, part->digest};
     }

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
@@ -26,7 +26,7 @@ class Ticker {
 
   void Stop() ABSL_LOCKS_EXCLUDED(mu_) {
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       stopped_ = true;
     }
     if (thread_.joinable()) thread_.join();
@@ -36,8 +36,8 @@ class Ticker {
   void Loop() ABSL_LOCKS_EXCLUDED(mu_) {
     while (true) {
       {
-        absl::MutexLock lock(&mu_);
-        if (mu_.AwaitWithTimeout(absl::Condition(&stopped_), interval_)) return;
+        MutexLock lock(&mu_);
+        if (mu_.AwaitWithTimeout([this] { return stopped_; }, interval_)) return;
       }
       on_tick_();
     }
@@ -45,7 +45,7 @@ class Ticker {
 
   const absl::Duration interval_;
   const std::function<void()> on_tick_;
-  absl::Mutex mu_;
+  Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

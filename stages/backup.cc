@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "engine/mutex.h"
 #include "engine/status_macros.h"
 #include "stages/archive_name.h"
 #include "stages/error_kind.h"
@@ -58,7 +59,7 @@ void Backup::Log(Severity severity, std::string_view text) const {
 }
 
 void Backup::Cancel() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   cancelled_ = true;
   if (pipeline_ != nullptr) pipeline_->Cancel(Interrupted());
 }
@@ -182,12 +183,12 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   {
     Pipeline pipeline(pipeline_options, std::move(job));
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       pipeline_ = &pipeline;
       if (cancelled_) pipeline.Cancel(Interrupted());
     }
     run = pipeline.Run();
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     pipeline_ = nullptr;
   }
   for (size_t i = 0; i < run.sinks.size(); ++i) {

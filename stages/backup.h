@@ -15,8 +15,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/bytes.h"
+#include "engine/mutex.h"
 #include "engine/pipeline.h"
 #include "engine/stats.h"
 #include "stages/receipt.h"
@@ -81,7 +81,7 @@ class Backup {
   const BackupOptions options_;
   const std::vector<Storage*> storages_;
   const std::string stem_;
-  absl::Mutex mu_;
+  Mutex mu_;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   Pipeline* pipeline_ ABSL_GUARDED_BY(mu_) = nullptr;  // while it runs
 };

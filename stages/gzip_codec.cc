@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/mutex.h"
 #include "stages/gzip_member.h"
 
 namespace volstream {
@@ -119,7 +120,7 @@ absl::StatusOr<EncodedBlock> GzipCodec::Encode(ByteSpan in, MutableByteSpan out)
 
 std::unique_ptr<GzipCodec::Kit> GzipCodec::TakeKit() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!idle_.empty()) {
       std::unique_ptr<Kit> kit = std::move(idle_.back());
       idle_.pop_back();
@@ -134,7 +135,7 @@ std::unique_ptr<GzipCodec::Kit> GzipCodec::TakeKit() {
 }
 
 void GzipCodec::ReturnKit(std::unique_ptr<Kit> kit) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   idle_.push_back(std::move(kit));
 }
 

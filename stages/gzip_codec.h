@@ -12,7 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "engine/mutex.h"
 #include "engine/stage.h"
 
 namespace volstream {
@@ -37,7 +37,7 @@ class GzipCodec : public BlockCodec {
   void ReturnKit(std::unique_ptr<Kit> kit) ABSL_LOCKS_EXCLUDED(mu_);
 
   const int level_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::vector<std::unique_ptr<Kit>> idle_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/mutex.h"
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
 #include "stages/local_file.h"
@@ -41,7 +42,7 @@ absl::Status LocalSink::Begin(const StreamShape& shape) {
 
 void LocalSink::Put(std::shared_ptr<const Part> part, Done done) {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!cancelled_) {
       jobs_.push_back(Job{std::move(part), std::move(done)});
       return;
@@ -52,7 +53,7 @@ void LocalSink::Put(std::shared_ptr<const Part> part, Done done) {
 }
 
 void LocalSink::Cancel() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   cancelled_ = true;
 }
 
@@ -61,8 +62,8 @@ void LocalSink::WriteLoop() {
     Job job;
     bool cancelled = false;
     {
-      absl::MutexLock lock(&mu_);
-      mu_.Await(absl::Condition(this, &LocalSink::HasWork));
+      MutexLock lock(&mu_);
+      mu_.Await([this] { return HasWork(); });
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
@@ -85,7 +86,7 @@ absl::Status LocalSink::WritePart(const Part& part) {
 
 void LocalSink::StopWriter() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     ending_ = true;
   }
   if (writer_.joinable()) writer_.join();

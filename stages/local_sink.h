@@ -12,7 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "engine/mutex.h"
 #include "engine/stage.h"
 #include "stages/beneath.h"
 
@@ -52,7 +52,7 @@ class LocalSink : public PartSink {
   // absence.
   UniqueFd file_fd_;
 
-  absl::Mutex mu_;
+  Mutex mu_;
   std::deque<Job> jobs_ ABSL_GUARDED_BY(mu_);  // bounded by the pool: each holds a part
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;

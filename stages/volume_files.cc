@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 namespace {
@@ -35,7 +36,7 @@ UniqueFd VolumeFiles::OpenFile(uint32_t index) {
   const VolumePlan::Entry& entry = plan_->entries()[index];
   DirectoryHint hint;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!hints_.empty()) {
       hint = std::move(hints_.back());
       hints_.pop_back();
@@ -50,7 +51,7 @@ UniqueFd VolumeFiles::OpenFile(uint32_t index) {
   if (hint.fd.valid()) {
     fd = OpenForReading(hint.fd.get(), std::string(plan_->NameOf(entry)));
     error = errno;
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     hints_.push_back(std::move(hint));
   }
   errno = error;
@@ -66,7 +67,7 @@ std::shared_ptr<VolumeFiles::File> VolumeFiles::SlotLocked(uint32_t index) {
 std::shared_ptr<VolumeFiles::File> VolumeFiles::Open(uint32_t index) {
   std::shared_ptr<File> file;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     file = SlotLocked(index);
   }
   Decide(index, file.get());
@@ -76,7 +77,7 @@ std::shared_ptr<VolumeFiles::File> VolumeFiles::Open(uint32_t index) {
 bool VolumeFiles::IsPresent(uint32_t index) {
   std::shared_ptr<File> file;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     const auto decided = linked_present_.find(index);
     if (decided != linked_present_.end()) return decided->second;
     // Not decided, so its slot cannot have been forgotten yet.
@@ -89,7 +90,7 @@ bool VolumeFiles::IsPresent(uint32_t index) {
 void VolumeFiles::Decide(uint32_t index, File* file) {
   const VolumePlan::Entry& entry = plan_->entries()[index];
   // Two threads may meet here; the second waits until the first has decided.
-  absl::MutexLock file_lock(&file->mu_);
+  MutexLock file_lock(&file->mu_);
   if (file->bytes_left_ != 0) return;
   file->bytes_left_ = entry.end_offset() - entry.tar_offset;
   UniqueFd fd = OpenFile(index);
@@ -113,7 +114,7 @@ void VolumeFiles::Decide(uint32_t index, File* file) {
     file->fd_ = std::move(fd);
   }
   if (entry.has_links) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     linked_present_[index] = file->present();
   }
 }
@@ -144,12 +145,12 @@ void VolumeFiles::Read(uint32_t index, File* file, uint64_t offset, MutableByteS
 
 void VolumeFiles::Produced(uint32_t index, const std::shared_ptr<File>& file, uint64_t bytes) {
   {
-    absl::MutexLock lock(&file->mu_);
+    MutexLock lock(&file->mu_);
     file->bytes_left_ -= bytes;
     if (file->bytes_left_ > 0) return;
   }
   if (file->present()) CheckUnchanged(index, file.get());
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   shared_.erase(index);
 }
 
@@ -168,7 +169,7 @@ void VolumeFiles::CheckUnchanged(uint32_t index, File* file) {
 
 void VolumeFiles::WarnOnce(uint32_t index, File* file, std::string_view what, bool missing) {
   {
-    absl::MutexLock lock(&file->mu_);
+    MutexLock lock(&file->mu_);
     if (std::exchange(file->warned_, true)) return;
   }
   if (missing) {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/bytes.h"
+#include "engine/mutex.h"
 #include "stages/beneath.h"
 #include "stages/volume_plan.h"
 #include "stages/warnings.h"
@@ -35,7 +35,7 @@ class VolumeFiles {
    private:
     friend class VolumeFiles;
     UniqueFd fd_;
-    absl::Mutex mu_;
+    Mutex mu_;
     uint64_t bytes_left_ ABSL_GUARDED_BY(mu_) = 0;  // of the entry: header, data and padding
     bool warned_ ABSL_GUARDED_BY(mu_) = false;
   };
@@ -70,7 +70,7 @@ class VolumeFiles {
 
   const VolumePlan* const plan_;
   Warnings* const warnings_;
-  absl::Mutex mu_;
+  Mutex mu_;
   // Files whose entry spans several blocks; a handful at a time, as blocks come nearly in order.
   std::map<uint32_t, std::shared_ptr<File>> shared_ ABSL_GUARDED_BY(mu_);
   // What was decided of files that have hard links, kept for the links' sake.

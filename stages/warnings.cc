@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
@@ -12,7 +13,7 @@ Warnings::Warnings(Listener listener) : listener_(std::move(listener)) {}
 void Warnings::Add(std::string_view path, std::string_view what) {
   std::string text = PrintablePath(path).append(": ").append(what);
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     ++count_;
     if (texts_.size() < kMaxKept) texts_.push_back(text);
   }
@@ -21,24 +22,24 @@ void Warnings::Add(std::string_view path, std::string_view what) {
 
 void Warnings::AddMissing(std::string_view path, std::string_view what) {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     ++missing_count_;
   }
   Add(path, what);
 }
 
 std::vector<std::string> Warnings::texts() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return texts_;
 }
 
 uint64_t Warnings::count() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return count_;
 }
 
 uint64_t Warnings::missing_count() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return missing_count_;
 }
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
@@ -37,7 +37,7 @@ class Warnings {
 
  private:
   const Listener listener_;
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::vector<std::string> texts_ ABSL_GUARDED_BY(mu_);
   uint64_t count_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t missing_count_ ABSL_GUARDED_BY(mu_) = 0;

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/mutex.h"
 #include "stages/error_kind.h"
 
 namespace volstream {
@@ -34,13 +35,13 @@ Interrupt::Interrupt() {
 }
 
 void Interrupt::SetCallback(std::function<void()> on_interrupt) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   on_interrupt_ = std::move(on_interrupt);
   if (seen_ && on_interrupt_) on_interrupt_();
 }
 
 bool Interrupt::seen() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return seen_;
 }
 
@@ -49,7 +50,7 @@ void Interrupt::Loop() {
   while (true) {
     int signal_number = 0;
     if (sigwait(&signals, &signal_number) != 0) continue;
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (std::exchange(seen_, true) || !on_interrupt_) _exit(kExitCode);
     on_interrupt_();
   }

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
@@ -25,7 +25,7 @@ class Interrupt {
  private:
   void Loop();
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::function<void()> on_interrupt_ ABSL_GUARDED_BY(mu_);
   bool seen_ ABSL_GUARDED_BY(mu_) = false;
 };

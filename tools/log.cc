@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 namespace {
@@ -63,7 +64,7 @@ void Log::Write(Severity severity, std::string_view message) {
     line.append("[").append(colour_ ? style.colour : "").append(style.name);
     line.append(colour_ ? kColourEnd : "").append("] ").append(message);
   }
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (!progress_line_.empty()) fwrite(kClearLine.data(), 1, kClearLine.size(), stderr);
   logger_->info("{}", line);
   DrawProgress();
@@ -71,7 +72,7 @@ void Log::Write(Severity severity, std::string_view message) {
 
 void Log::ShowProgress(std::string_view line) {
   if (!shows_progress_) return;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (!progress_line_.empty()) fwrite(kClearLine.data(), 1, kClearLine.size(), stderr);
   progress_line_ = line;
   DrawProgress();

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "engine/mutex.h"
 #include "stages/backup.h"
 
 namespace spdlog {
@@ -47,7 +47,7 @@ class Log {
   const bool colour_;
   const bool shows_progress_;
   std::shared_ptr<spdlog::logger> logger_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::string progress_line_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -1,0 +1,97 @@
+// S3Client: sends S3 requests to one bucket: signs each try afresh, retries by RetryPolicy, and
+// turns what fails for good into one line of advice (stages/s3_error.h).
+//
+// Threads: all methods are safe to call concurrently. Call() waits for the network and must not be
+// made from the transport's thread. `done` runs on the transport's thread.
+// Lifetime: the transport is borrowed. No request may be outstanding when the client goes; a
+// transport that is destroyed first has ended them all.
+#ifndef VOLSTREAM_STAGES_S3_CLIENT_H_
+#define VOLSTREAM_STAGES_S3_CLIENT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "engine/mutex.h"
+#include "stages/http_transport.h"
+#include "stages/retry_policy.h"
+#include "stages/s3_config.h"
+#include "stages/s3_error.h"
+#include "stages/s3_requests.h"
+#include "stages/sigv4.h"
+
+namespace volstream {
+
+// What tests replace.
+struct S3ClientHooks {
+  std::function<absl::Time()> clock = absl::Now;
+  std::optional<uint64_t> seed;  // of the jitter; unset = random
+};
+
+class S3Client {
+ public:
+  using Done = std::function<void(absl::StatusOr<HttpResponse>)>;
+
+  static absl::StatusOr<std::unique_ptr<S3Client>> Create(const std::string& bucket,
+                                                          const S3Options& options,
+                                                          HttpTransport* transport,
+                                                          const S3ClientHooks& hooks = {});
+  S3Client(const S3Client&) = delete;
+  S3Client& operator=(const S3Client&) = delete;
+
+  // Gives `done` a 2xx answer or the final error, exactly once, possibly before Submit returns.
+  // What the request borrows is free again when `done` is called.
+  void Submit(S3Request request, Done done);
+
+  // The same, waiting.
+  absl::StatusOr<HttpResponse> Call(S3Request request);
+
+  // Ends every request whose `cancelled` flag is set.
+  void Sweep() { transport_->Sweep(); }
+
+  bool https() const { return address_.https; }
+  // s3://bucket/key
+  std::string UrlOf(std::string_view key) const;
+  // Tries beyond the first ones, so far.
+  uint64_t retries() const { return retries_.load(); }
+
+ private:
+  struct Job;
+
+  S3Client(const std::string& bucket, const S3Options& options, S3Address address,
+           HttpTransport* transport, const S3ClientHooks& hooks);
+
+  void Send(const std::shared_ptr<Job>& job, absl::Duration delay);
+  void Sign(const Job& job, HttpRequest& http) const;
+  void OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResponse> result);
+  // Puts the clock right by the answer's Date; false if there is none.
+  bool FixClock(const HttpResponse& response);
+  absl::Time Now() const { return clock_() + absl::Nanoseconds(clock_offset_ns_.load()); }
+  uint64_t Random() ABSL_LOCKS_EXCLUDED(mu_);
+
+  const std::string bucket_;
+  const S3Address address_;
+  const std::string session_token_;
+  const int attempts_;
+  const Sigv4Signer signer_;
+  HttpTransport* const transport_;
+  const std::function<absl::Time()> clock_;
+  std::atomic<int64_t> clock_offset_ns_{0};  // the server's clock less ours, once they differed
+  std::atomic<uint64_t> retries_{0};
+
+  Mutex mu_;
+  std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_S3_CLIENT_H_

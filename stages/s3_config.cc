@@ -1,0 +1,156 @@
+#include "stages/s3_config.h"
+
+#include <cstdlib>
+#include <initializer_list>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "engine/status_macros.h"
+#include "stages/absl_text.h"
+#include "stages/digest.h"
+#include "stages/error_kind.h"
+#include "stages/sigv4.h"
+#include "stages/url.h"
+
+namespace volstream {
+namespace {
+
+// S3's limit for a whole key; a prefix needs room for a name behind it.
+constexpr size_t kMaxPrefixBytes = 900;
+
+absl::Status Invalid(const std::string& message) {
+  return MakeError(ErrorKind::kS3, absl::StatusCode::kInvalidArgument, message);
+}
+
+std::string FirstSet(std::initializer_list<const char*> names) {
+  for (const char* const name : names) {
+    const char* const value = std::getenv(name);
+    if (value != nullptr && *value != '\0') return value;
+  }
+  return "";
+}
+
+bool IsNameEdge(char c) {
+  return absl::ascii_islower(static_cast<unsigned char>(c)) ||
+         absl::ascii_isdigit(static_cast<unsigned char>(c));
+}
+
+}  // namespace
+
+absl::StatusOr<S3Location> ParseS3Location(std::string_view text) {
+  absl::string_view rest = ToAbsl(text);
+  if (!absl::ConsumePrefix(&rest, "s3://")) {
+    return Invalid(absl::StrCat("\"", ToAbsl(text), "\": an S3 destination is written ",
+                                "s3://bucket/prefix/"));
+  }
+  S3Location location;
+  const size_t slash = rest.find('/');
+  location.bucket = std::string(rest.substr(0, slash));
+  if (location.bucket.empty()) {
+    return Invalid(absl::StrCat("\"", ToAbsl(text), "\": the bucket is missing; write ",
+                                "s3://bucket/prefix/"));
+  }
+  VS_RETURN_IF_ERROR(ValidateBucketName(location.bucket));
+  absl::string_view prefix = slash == absl::string_view::npos ? "" : rest.substr(slash);
+  while (absl::ConsumePrefix(&prefix, "/")) {
+  }
+  while (absl::ConsumeSuffix(&prefix, "/")) {
+  }
+  if (prefix.size() > kMaxPrefixBytes) {
+    return Invalid(absl::StrCat("the prefix of s3://", location.bucket, "/ is longer than ",
+                                kMaxPrefixBytes, " bytes"));
+  }
+  for (const char c : prefix) {
+    // XML 1.0, in which S3 lists keys, cannot hold them.
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
+      return Invalid(
+          absl::StrCat("the prefix of s3://", location.bucket, "/ holds a control character"));
+    }
+  }
+  if (!prefix.empty()) location.prefix = absl::StrCat(prefix, "/");
+  return location;
+}
+
+absl::Status ValidateBucketName(std::string_view bucket) {
+  bool valid = bucket.size() >= 3 && bucket.size() <= 63 && IsNameEdge(bucket.front()) &&
+               IsNameEdge(bucket.back()) && bucket.find("..") == std::string_view::npos;
+  for (const char c : bucket) valid = valid && (IsNameEdge(c) || c == '-' || c == '.');
+  if (valid) return absl::OkStatus();
+  return Invalid(absl::StrCat("\"", ToAbsl(bucket), "\" is no bucket name: it needs 3 to 63 ",
+                              "characters a-z, 0-9, '.' and '-', with a letter or a digit at ",
+                              "either end and no two dots in a row"));
+}
+
+S3Options::~S3Options() {
+  WipeSecret(secret_access_key);
+  WipeSecret(session_token);
+}
+
+S3Options S3OptionsFromEnvironment() {
+  S3Options options;
+  options.access_key_id = FirstSet({"AWS_ACCESS_KEY_ID"});
+  options.secret_access_key = FirstSet({"AWS_SECRET_ACCESS_KEY"});
+  options.session_token = FirstSet({"AWS_SESSION_TOKEN"});
+  const std::string region = FirstSet({"AWS_REGION", "AWS_DEFAULT_REGION"});
+  if (!region.empty()) options.region = region;
+  options.endpoint_url = FirstSet({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT_URL"});
+  options.ca_file = FirstSet({"AWS_CA_BUNDLE"});
+  return options;
+}
+
+absl::Status ValidateS3Options(const S3Options& options) {
+  if (options.access_key_id.empty() || options.secret_access_key.empty()) {
+    const bool both = options.access_key_id.empty() && options.secret_access_key.empty();
+    return MakeError(
+        ErrorKind::kS3, absl::StatusCode::kUnauthenticated,
+        absl::StrCat("no S3 credentials: set ",
+                     options.access_key_id.empty() ? "AWS_ACCESS_KEY_ID" : "", both ? " and " : "",
+                     options.secret_access_key.empty() ? "AWS_SECRET_ACCESS_KEY" : ""));
+  }
+  // What goes into a header must not be able to end it.
+  for (const std::string* value :
+       {&options.access_key_id, &options.session_token, &options.region}) {
+    for (const char c : *value) {
+      if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) {
+        return Invalid(
+            "AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN or AWS_REGION holds a blank or a "
+            "control character; set it again without");
+      }
+    }
+  }
+  if (options.region.empty()) return Invalid("no S3 region: set AWS_REGION");
+  if (options.connections < 1 || options.connections > 1000) {
+    return Invalid("S3 connections must be 1 to 1000");
+  }
+  if (options.attempts < 1) return Invalid("S3 attempts must be at least 1");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<S3Address> S3AddressOf(const std::string& bucket, const S3Options& options) {
+  S3Address address;
+  if (!options.endpoint_url.empty()) {
+    const absl::StatusOr<Url> url = ParseUrl(options.endpoint_url);
+    if (!url.ok()) {
+      return WithKind(WithContext(url.status(), "AWS_ENDPOINT_URL"), ErrorKind::kS3);
+    }
+    address.https = url->https();
+    address.host_header = url->HostHeader();
+    address.origin = url->Origin();
+    std::string base = url->path;
+    while (absl::EndsWith(base, "/")) base.pop_back();
+    address.path_prefix = absl::StrCat(base, "/", UriEncode(bucket, false));
+    return address;
+  }
+  const absl::string_view suffix =
+      absl::StartsWith(options.region, "cn-") ? ".amazonaws.com.cn" : ".amazonaws.com";
+  const std::string service_host = absl::StrCat("s3.", options.region, suffix);
+  const bool by_path = absl::StrContains(bucket, '.');
+  address.host_header = by_path ? service_host : absl::StrCat(bucket, ".", service_host);
+  address.origin = absl::StrCat("https://", address.host_header);
+  if (by_path) address.path_prefix = absl::StrCat("/", bucket);
+  return address;
+}
+
+}  // namespace volstream

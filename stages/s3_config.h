@@ -1,0 +1,75 @@
+// S3Location, S3Options and S3Address: where an S3 destination is and how to reach it. Parsing and
+// the environment only; nothing here sends anything. Errors have ErrorKind::kS3 and never hold a
+// secret.
+#ifndef VOLSTREAM_STAGES_S3_CONFIG_H_
+#define VOLSTREAM_STAGES_S3_CONFIG_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace volstream {
+
+// s3://bucket/prefix/
+struct S3Location {
+  std::string bucket;
+  std::string prefix;  // empty, or ends in '/' and does not begin with one
+
+  std::string Url() const { return "s3://" + bucket + "/" + prefix; }
+};
+
+// Slashes at either end of the prefix are put right; anything else is an error that says what a
+// valid location is.
+absl::StatusOr<S3Location> ParseS3Location(std::string_view text);
+
+// S3's naming rules, in the lenient form that other providers' and old buckets need: 3 to 63
+// characters a-z 0-9 . - that begin and end with a letter or a digit.
+absl::Status ValidateBucketName(std::string_view bucket);
+
+struct S3Options {
+  std::string endpoint_url;  // empty = AWS, from the region
+  std::string region = "us-east-1";
+  std::string access_key_id;
+  std::string secret_access_key;
+  std::string session_token;  // empty unless the keys are temporary ones
+  std::string ca_file;        // PEM; empty = the system's
+  int connections = 8;
+  int attempts = 5;  // tries of one request, the first included
+  absl::Duration connect_timeout = absl::Seconds(10);
+  absl::Duration stall_timeout = absl::Seconds(60);
+
+  S3Options() = default;
+  S3Options(const S3Options&) = default;
+  S3Options(S3Options&&) = default;
+  S3Options& operator=(const S3Options&) = default;
+  S3Options& operator=(S3Options&&) = default;
+  // Wipes the secrets.
+  ~S3Options();
+};
+
+// The options that the environment gives: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+// AWS_SESSION_TOKEN, AWS_REGION, then AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_S3, then
+// AWS_ENDPOINT_URL, then S3_ENDPOINT_URL; AWS_CA_BUNDLE. An empty variable counts as unset.
+S3Options S3OptionsFromEnvironment();
+
+// Fails unless the options are complete enough to sign and send a request.
+absl::Status ValidateS3Options(const S3Options& options);
+
+// Where a bucket's requests go.
+struct S3Address {
+  std::string origin;       // scheme://host[:port]
+  std::string host_header;  // the host and port alone
+  std::string path_prefix;  // before "/key", encoded: "" or "/bucket"
+  bool https = true;
+};
+
+// AWS by virtual host (bucket.s3.REGION.amazonaws.com), any other endpoint by path. A bucket whose
+// name holds a dot goes by path on AWS too, since no TLS certificate covers its host name.
+absl::StatusOr<S3Address> S3AddressOf(const std::string& bucket, const S3Options& options);
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_S3_CONFIG_H_

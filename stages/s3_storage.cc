@@ -1,0 +1,271 @@
+#include "stages/s3_storage.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "engine/status_macros.h"
+#include "stages/absl_text.h"
+#include "stages/curl_transport.h"
+#include "stages/digest.h"
+#include "stages/error_kind.h"
+#include "stages/retry_policy.h"
+#include "stages/s3_requests.h"
+#include "stages/s3_sink.h"
+
+namespace volstream {
+namespace {
+
+constexpr int kPageKeys = 1000;
+// Receipts are a few KiB; ReadAll is not for archives.
+constexpr size_t kMaxReadAllBytes = 64 * kMiB;
+
+class S3Storage : public Storage {
+ public:
+  S3Storage(const S3Location& location, std::unique_ptr<HttpTransport> transport,
+            std::unique_ptr<S3Client> client)
+      : location_(location), client_(std::move(client)), transport_(std::move(transport)) {}
+
+  StorageKind kind() const override { return StorageKind::kS3; }
+  std::string Url() const override { return location_.Url(); }
+  std::string UrlOf(std::string_view name) const override { return client_->UrlOf(KeyOf(name)); }
+
+  absl::Status Check() override;
+  absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix) override;
+  absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;
+  absl::StatusOr<std::unique_ptr<PartSink>> NewSink(std::string_view name) override;
+  absl::StatusOr<std::string> ReadAll(std::string_view name) override;
+  absl::Status Write(std::string_view name, std::string_view contents) override;
+  absl::StatusOr<size_t> ReadAt(std::string_view name, uint64_t offset,
+                                MutableByteSpan out) override;
+  absl::Status Remove(const std::vector<std::string>& names) override;
+  absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view name_prefix,
+                                                       absl::Time older_than) override;
+
+ private:
+  std::string KeyOf(std::string_view name) const {
+    return absl::StrCat(location_.prefix, ToAbsl(name));
+  }
+  absl::Status ValidateName(std::string_view name) const;
+  absl::Status RemoveBatch(const std::vector<std::string>& names);
+  // kInternal of the parsers, with the place and kind of error.
+  absl::Status Located(const absl::Status& status) const {
+    return WithKind(WithContext(status, Url()), ErrorKind::kS3);
+  }
+
+  const S3Location location_;
+  std::unique_ptr<S3Client> client_;
+  // After the client: the transport's last callbacks reach the client. Null if borrowed.
+  std::unique_ptr<HttpTransport> transport_;
+};
+
+absl::Status S3Storage::ValidateName(std::string_view name) const {
+  if (!name.empty() && name.find('/') == std::string_view::npos) return absl::OkStatus();
+  return MakeError(ErrorKind::kS3, absl::StatusCode::kInvalidArgument,
+                   absl::StrCat("\"", ToAbsl(name), "\" is no name of an object under ", Url()));
+}
+
+absl::Status S3Storage::Check() {
+  // A list and not a HEAD of the bucket, because HEAD's errors have no text. That the bucket can
+  // be written to shows when the upload begins, which is also before the source is read.
+  S3Request request = ListObjectsRequest(location_.prefix, "", 1);
+  request.what = Url();
+  VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+  const absl::StatusOr<ObjectPage> page = ParseObjectPage(response.body);
+  if (page.ok()) return absl::OkStatus();
+  return Located(WithContext(page.status(), "is AWS_ENDPOINT_URL an S3 endpoint?"));
+}
+
+absl::StatusOr<std::vector<ObjectInfo>> S3Storage::List(std::string_view name_prefix) {
+  std::vector<ObjectInfo> objects;
+  std::string token;
+  do {
+    S3Request request = ListObjectsRequest(KeyOf(name_prefix), token, kPageKeys);
+    request.what = absl::StrCat("list of ", Url());
+    VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+    absl::StatusOr<ObjectPage> page = ParseObjectPage(response.body);
+    if (!page.ok()) return Located(page.status());
+    for (ListedObject& object : page->objects) {
+      absl::string_view name = object.key;
+      // The prefix itself is listed where someone made a "folder" of it.
+      if (!absl::ConsumePrefix(&name, location_.prefix) || name.empty()) continue;
+      objects.push_back({std::string(name), object.bytes, object.modified, std::move(object.etag)});
+    }
+    if (page->next_token == token && !token.empty()) {
+      return Located(absl::InternalError("the list repeats a page for ever"));
+    }
+    token = std::move(page->next_token);
+  } while (!token.empty());
+  std::sort(objects.begin(), objects.end(),
+            [](const ObjectInfo& a, const ObjectInfo& b) { return a.name < b.name; });
+  return objects;
+}
+
+absl::StatusOr<ObjectInfo> S3Storage::Stat(std::string_view name) {
+  VS_RETURN_IF_ERROR(ValidateName(name));
+  S3Request request = HeadObjectRequest(KeyOf(name));
+  request.what = UrlOf(name);
+  VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+  ObjectInfo info;
+  info.name = std::string(name);
+  info.etag = PlainEtag(response.Header("ETag"));
+  const std::optional<absl::Time> modified = ParseHttpDate(response.Header("Last-Modified"));
+  if (!modified.has_value() ||
+      !absl::SimpleAtoi(ToAbsl(response.Header("Content-Length")), &info.bytes)) {
+    return Located(absl::InternalError(
+        absl::StrCat("the answer for ", info.name, " lacks Content-Length or Last-Modified")));
+  }
+  info.modified = *modified;
+  return info;
+}
+
+absl::StatusOr<std::unique_ptr<PartSink>> S3Storage::NewSink(std::string_view name) {
+  VS_RETURN_IF_ERROR(ValidateName(name));
+  return std::make_unique<S3Sink>(client_.get(), KeyOf(name));
+}
+
+absl::StatusOr<std::string> S3Storage::ReadAll(std::string_view name) {
+  VS_RETURN_IF_ERROR(ValidateName(name));
+  S3Request request = GetObjectRequest(KeyOf(name), kMaxReadAllBytes);
+  request.what = UrlOf(name);
+  VS_ASSIGN_OR_RETURN(HttpResponse response, client_->Call(std::move(request)));
+  return std::move(response.body);
+}
+
+absl::Status S3Storage::Write(std::string_view name, std::string_view contents) {
+  VS_RETURN_IF_ERROR(ValidateName(name));
+  const Md5Digest md5 = Md5Of(AsBytes(contents));
+  S3Request request = PutObjectRequest(KeyOf(name), AsBytes(contents), md5);
+  request.what = UrlOf(name);
+  return client_->Call(std::move(request)).status();
+}
+
+absl::StatusOr<size_t> S3Storage::ReadAt(std::string_view name, uint64_t offset,
+                                         MutableByteSpan out) {
+  VS_RETURN_IF_ERROR(ValidateName(name));
+  if (out.empty()) return 0;
+  S3Request request = GetRangeRequest(KeyOf(name), offset, out);
+  request.what = UrlOf(name);
+  const absl::StatusOr<HttpResponse> response = client_->Call(std::move(request));
+  // A range behind the end: nothing to read there.
+  if (absl::IsOutOfRange(response.status())) return 0;
+  if (!response.ok()) return response.status();
+  const std::string wanted = absl::StrCat("bytes ", offset, "-");
+  if (response->status != 206 ||
+      !absl::StartsWith(ToAbsl(response->Header("Content-Range")), wanted)) {
+    return Located(absl::InternalError(
+        absl::StrCat("the server does not give the range of ", ToAbsl(name), " it was asked for")));
+  }
+  return response->sink_bytes;
+}
+
+absl::Status S3Storage::Remove(const std::vector<std::string>& names) {
+  for (const std::string& name : names) VS_RETURN_IF_ERROR(ValidateName(name));
+  for (size_t first = 0; first < names.size(); first += kS3MaxDeleteBatch) {
+    const size_t last = std::min(names.size(), first + kS3MaxDeleteBatch);
+    VS_RETURN_IF_ERROR(RemoveBatch({names.begin() + static_cast<ptrdiff_t>(first),
+                                    names.begin() + static_cast<ptrdiff_t>(last)}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status S3Storage::RemoveBatch(const std::vector<std::string>& names) {
+  std::vector<std::string> keys;
+  keys.reserve(names.size());
+  for (const std::string& name : names) keys.push_back(KeyOf(name));
+  S3Request request = DeleteObjectsRequest(keys);
+  request.what = absl::StrCat("removal of ", names.size(), " objects under ", Url());
+  VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+  const absl::StatusOr<std::vector<DeleteFailure>> failures = ParseDeleteFailures(response.body);
+  if (!failures.ok()) return Located(failures.status());
+  const DeleteFailure* first = nullptr;
+  size_t count = 0;
+  for (const DeleteFailure& failure : *failures) {
+    if (failure.code == "NoSuchKey") continue;
+    if (first == nullptr) first = &failure;
+    ++count;
+  }
+  if (first == nullptr) return absl::OkStatus();
+  S3Failure failure;
+  failure.http_status = 200;
+  failure.code = first->code;
+  failure.message = first->message;
+  std::string what = client_->UrlOf(first->key);
+  if (count > 1) absl::StrAppend(&what, " and ", count - 1, " more");
+  return S3StatusOf(failure, absl::StrCat("removal of ", what), "");
+}
+
+absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view name_prefix,
+                                                                absl::Time older_than) {
+  std::vector<std::string> removed;
+  const std::string prefix = KeyOf(name_prefix);
+  UploadPage page;
+  do {
+    S3Request request =
+        ListUploadsRequest(prefix, page.next_key_marker, page.next_upload_id_marker);
+    request.what = absl::StrCat("list of unfinished uploads under ", Url());
+    VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+    absl::StatusOr<UploadPage> next = ParseUploadPage(response.body);
+    if (!next.ok()) return Located(next.status());
+    if (next->truncated && next->next_key_marker == page.next_key_marker &&
+        next->next_upload_id_marker == page.next_upload_id_marker) {
+      return Located(absl::InternalError("the list of uploads repeats a page for ever"));
+    }
+    page = *std::move(next);
+    for (const ListedUpload& upload : page.uploads) {
+      // Names have no '/': what lies deeper belongs to another destination.
+      if (!absl::StartsWith(upload.key, prefix) ||
+          upload.key.find('/', location_.prefix.size()) != std::string::npos ||
+          upload.initiated >= older_than) {
+        continue;
+      }
+      S3Request abort = AbortUploadRequest(upload.key, upload.upload_id);
+      abort.what = absl::StrCat("abort of a stale upload of ", client_->UrlOf(upload.key));
+      const absl::Status status = client_->Call(std::move(abort)).status();
+      if (S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status)) continue;
+      VS_RETURN_IF_ERROR(status);
+      removed.push_back(absl::StrCat(
+          "aborted the unfinished upload of ", client_->UrlOf(upload.key), " begun ",
+          absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", upload.initiated, absl::UTCTimeZone())));
+    }
+  } while (page.truncated);
+  return removed;
+}
+
+absl::StatusOr<std::unique_ptr<Storage>> Open(std::unique_ptr<HttpTransport> owned,
+                                              HttpTransport* transport, const S3Location& location,
+                                              const S3Options& options,
+                                              const S3ClientHooks& hooks) {
+  VS_ASSIGN_OR_RETURN(std::unique_ptr<S3Client> client,
+                      S3Client::Create(location.bucket, options, transport, hooks));
+  return std::make_unique<S3Storage>(location, std::move(owned), std::move(client));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& location,
+                                                       const S3Options& options) {
+  VS_RETURN_IF_ERROR(ValidateS3Options(options));
+  CurlTransportOptions transport_options;
+  transport_options.connections = options.connections;
+  transport_options.connect_timeout = options.connect_timeout;
+  transport_options.stall_timeout = options.stall_timeout;
+  transport_options.ca_file = options.ca_file;
+  auto owned = std::make_unique<CurlTransport>(transport_options);
+  HttpTransport* const transport = owned.get();
+  return Open(std::move(owned), transport, location, options, S3ClientHooks());
+}
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenS3StorageOver(HttpTransport* transport,
+                                                           const S3Location& location,
+                                                           const S3Options& options,
+                                                           const S3ClientHooks& hooks) {
+  return Open(nullptr, transport, location, options, hooks);
+}
+
+}  // namespace volstream

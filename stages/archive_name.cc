@@ -28,6 +28,10 @@ std::optional<ArchiveName> ArchiveName::Parse(std::string_view name) {
   ArchiveName result;
   result.stem = std::string(rest.substr(0, rest.size() - kTimeBytes - 1));
   const absl::string_view digits = rest.substr(rest.size() - kTimeBytes);
+  // A sign or a blank would pass for a digit below.
+  for (const char c : digits) {
+    if (c != '_' && !absl::ascii_isdigit(static_cast<unsigned char>(c))) return std::nullopt;
+  }
   if (!absl::ParseTime(kTimeFormat, digits, absl::UTCTimeZone(), &result.time, nullptr)) {
     return std::nullopt;
   }

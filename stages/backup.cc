@@ -59,8 +59,8 @@ void Backup::Log(Severity severity, std::string_view text) const {
 }
 
 void Backup::Cancel() {
-  MutexLock lock(&mu_);
   cancelled_ = true;
+  MutexLock lock(&mu_);
   if (pipeline_ != nullptr) pipeline_->Cancel(Interrupted());
 }
 
@@ -74,9 +74,15 @@ BackupReport Backup::Run() {
     report.status = absl::InvalidArgumentError("no destination given: add one with --to");
     return report;
   }
-  absl::Status run = absl::OkStatus();
-  if (CheckDestinations(&report)) run = RunPipeline(&report);
+  absl::Status run = CheckDestinations(&report);
+  if (run.ok()) run = RunPipeline(&report);
   report.status = Verdict(report, run);
+  // OK at a destination means that the backup is proven there, so without one nothing is OK.
+  if (report.receipt.archive.empty()) {
+    for (DestinationOutcome& outcome : report.destinations) {
+      if (outcome.status.ok()) outcome.status = report.status;
+    }
+  }
   return report;
 }
 
@@ -85,8 +91,8 @@ absl::Status Backup::CheckNotInside(const Storage& storage) const {
   std::error_code error;
   const std::filesystem::path source = std::filesystem::canonical(options_.source, error);
   if (error) return absl::OkStatus();  // the plan says what is wrong with the source
-  const std::filesystem::path target = std::filesystem::canonical(storage.Url(), error);
-  if (error) return absl::OkStatus();  // Check() said so
+  const std::filesystem::path target = std::filesystem::weakly_canonical(storage.Url(), error);
+  if (error) return absl::OkStatus();  // Check() says so
   const auto mismatch = std::mismatch(source.begin(), source.end(), target.begin(), target.end());
   if (mismatch.first != source.end()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("destination ", storage.Url(),
@@ -94,33 +100,44 @@ absl::Status Backup::CheckNotInside(const Storage& storage) const {
                                                     ": choose a directory outside of it"));
 }
 
-// True if the run can go on: with all destinations, or with some where that is allowed.
-bool Backup::CheckDestinations(BackupReport* report) {
-  size_t usable = 0;
+absl::Status Backup::CheckDestinations(BackupReport* report) {
   for (size_t i = 0; i < storages_.size(); ++i) {
-    absl::Status status = storages_[i]->Check();
-    if (status.ok()) status = CheckNotInside(*storages_[i]);
-    if (status.ok()) ++usable;
+    absl::Status status = CheckNotInside(*storages_[i]);
+    if (status.ok()) status = storages_[i]->Check();
     report->destinations[i].status = std::move(status);
   }
-  return usable == storages_.size() || (usable > 0 && !options_.stop_on_destination_failure);
+  return FailedDestination(*report);
 }
 
-absl::StatusOr<std::string> Backup::ChooseName(const BackupReport& report) {
-  absl::Time time = absl::FromUnixSeconds(absl::ToUnixSeconds(report.receipt.started));
+absl::StatusOr<std::string> Backup::ChooseName(BackupReport* report) {
+  absl::Time time = absl::FromUnixSeconds(absl::ToUnixSeconds(report->receipt.started));
   for (int i = 0; i < kMaxNameTries; ++i, time += absl::Seconds(1)) {
     const std::string name = ArchiveName{stem_, time}.ToString();
     bool taken = false;
     for (size_t k = 0; k < storages_.size(); ++k) {
-      if (!report.destinations[k].status.ok()) continue;
+      absl::Status& outcome = report->destinations[k].status;
+      if (!outcome.ok()) continue;
       const absl::Status status = storages_[k]->Stat(name).status();
-      if (!status.ok() && !absl::IsNotFound(status)) return status;
+      if (!status.ok() && !absl::IsNotFound(status)) outcome = status;
       taken = taken || status.ok();
     }
+    VS_RETURN_IF_ERROR(FailedDestination(*report));
     if (!taken) return name;
   }
   return absl::AlreadyExistsError(
       absl::StrCat("all names of ", stem_, " for the next minute are taken: run again later"));
+}
+
+// The failure of a destination that ends the run: any where that was asked for, else the first when
+// none is left.
+absl::Status Backup::FailedDestination(const BackupReport& report) const {
+  absl::Status first;
+  size_t usable = 0;
+  for (const DestinationOutcome& outcome : report.destinations) {
+    if (outcome.status.ok()) ++usable;
+    if (first.ok()) first = outcome.status;
+  }
+  return usable == 0 || options_.stop_on_destination_failure ? first : absl::OkStatus();
 }
 
 void Backup::RemoveStale(const BackupReport& report) {
@@ -140,7 +157,7 @@ void Backup::RemoveStale(const BackupReport& report) {
 absl::Status Backup::RunPipeline(BackupReport* report) {
   Warnings warnings([this](std::string_view text) { Log(Severity::kWarning, text); });
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<VolumePlan> plan,
-                      VolumePlan::Make(options_.source, &warnings));
+                      VolumePlan::Make(options_.source, &warnings, &cancelled_));
   Log(Severity::kInfo,
       absl::StrFormat("%d entries, %.1f MB of files, in %s", plan->entries().size(),
                       plan->file_bytes() / 1e6, options_.source));
@@ -157,7 +174,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
                                               (codec->Bound(pipeline_options.block_bytes) -
                                                pipeline_options.block_bytes),
                       options_.memory_bytes, options_.part_bytes));
-  VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(*report));
+  VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(report));
   RemoveStale(*report);
 
   TarSource source(plan.get(), &warnings);
@@ -175,7 +192,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     sinks.push_back(*std::move(sink));
     sink_destination.push_back(i);
   }
-  if (sinks.empty()) return absl::OkStatus();  // the destinations say why
+  VS_RETURN_IF_ERROR(FailedDestination(*report));
   PipelineJob job{&source, codec.get(), &part_hasher, {&stream_hasher}, {}};
   for (const std::unique_ptr<PartSink>& sink : sinks) job.sinks.push_back(sink.get());
 

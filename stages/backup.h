@@ -7,6 +7,7 @@
 #ifndef VOLSTREAM_STAGES_BACKUP_H_
 #define VOLSTREAM_STAGES_BACKUP_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -70,9 +71,10 @@ class Backup {
 
  private:
   void Log(Severity severity, std::string_view text) const;
-  bool CheckDestinations(BackupReport* report);
+  absl::Status CheckDestinations(BackupReport* report);
+  absl::Status FailedDestination(const BackupReport& report) const;
   absl::Status CheckNotInside(const Storage& storage) const;
-  absl::StatusOr<std::string> ChooseName(const BackupReport& report);
+  absl::StatusOr<std::string> ChooseName(BackupReport* report);
   void RemoveStale(const BackupReport& report);
   absl::Status RunPipeline(BackupReport* report) ABSL_LOCKS_EXCLUDED(mu_);
   void WriteReceipts(BackupReport* report);
@@ -81,8 +83,8 @@ class Backup {
   const BackupOptions options_;
   const std::vector<Storage*> storages_;
   const std::string stem_;
+  std::atomic<bool> cancelled_{false};
   Mutex mu_;
-  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   Pipeline* pipeline_ ABSL_GUARDED_BY(mu_) = nullptr;  // while it runs
 };
 

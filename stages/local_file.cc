@@ -75,7 +75,12 @@ absl::Status Publish(int dir_fd, int file_fd, const std::string& partial, const 
     if (result == 0) unlinkat(dir_fd, partial.c_str(), 0);
   }
   if (result != 0) return FileError(errno, what);
-  if (fsync(dir_fd) != 0) return FileError(errno, what);
+  if (fsync(dir_fd) != 0) {
+    const absl::Status status = FileError(errno, what);
+    // The name may be gone after a crash, so nobody must rely on it now.
+    if (!replace) unlinkat(dir_fd, name.c_str(), 0);
+    return status;
+  }
   return absl::OkStatus();
 }
 

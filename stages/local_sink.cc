@@ -36,6 +36,11 @@ absl::Status LocalSink::Begin(const StreamShape& shape) {
     unlinkat(dir_fd_.get(), partial_.c_str(), 0);
     return status;
   }
+  // Between its creation and the lock another run may have taken the file for a dead one's.
+  struct stat info {};
+  if (fstat(file_fd_.get(), &info) != 0 || info.st_nlink == 0) {
+    return absl::AbortedError(absl::StrCat(path_, ": another run removed it: run again"));
+  }
   writer_ = std::thread([this] { WriteLoop(); });
   return absl::OkStatus();
 }

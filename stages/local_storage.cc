@@ -158,9 +158,10 @@ absl::Status LocalStorage::Write(std::string_view name, std::string_view content
   const std::string what = UrlOf(name);
   const std::string partial = PartialNameOf(name);
   VS_ASSIGN_OR_RETURN(const UniqueFd dir, OpenDirectory());
-  UniqueFd file(openat(dir.get(), partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  UniqueFd file(openat(dir.get(), partial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   // The lock tells RemoveStale of another run that this one lives.
   if (!file.valid() || flock(file.get(), LOCK_EX | LOCK_NB) != 0) return FileError(errno, what);
+  if (ftruncate(file.get(), 0) != 0) return FileError(errno, what);
   absl::Status status = WriteAt(file.get(), 0, AsBytes(contents), what);
   if (status.ok()) {
     status = Publish(dir.get(), file.get(), partial, std::string(name), /*replace=*/true, what);
@@ -207,7 +208,8 @@ absl::StatusOr<std::vector<std::string>> LocalStorage::RemoveStale(std::string_v
   for (const std::string& name : names) {
     const std::string_view final_name = NameOfPartial(name);
     if (final_name.empty() || !final_name.starts_with(name_prefix)) continue;
-    const UniqueFd file(openat(dir.get(), name.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+    const UniqueFd file(
+        openat(dir.get(), name.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!file.valid() || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
     if (unlinkat(dir.get(), name.c_str(), 0) == 0) {
       removed.push_back(absl::StrCat("unfinished ", UrlOf(name), " of a run that died"));

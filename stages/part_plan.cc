@@ -19,7 +19,7 @@ absl::StatusOr<size_t> ChoosePartBytes(uint64_t max_encoded_bytes, uint64_t memo
     if (wanted < kMinPartBytes || wanted > kMaxPartBytes) {
       return absl::InvalidArgumentError("a part has from 5 MiB to 5 GiB; choose another part size");
     }
-    if (wanted < needed) {
+    if (wanted < exact) {
       return absl::InvalidArgumentError(absl::StrFormat(
           "parts of %d MiB: the volume may need more than %d of them; choose at least %d MiB",
           wanted / kMiB, kMaxPartCount, needed / kMiB));

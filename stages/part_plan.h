@@ -1,7 +1,7 @@
 // The size of parts, chosen before the first byte: all parts but the last have it.
 //
 // S3's limits (Amazon S3 User Guide, "Multipart upload limits"): 1 to 10,000 parts, 5 MiB to 5 GiB
-// each (the last may be smaller), 5 TiB an object.
+// each (the last may be smaller).
 #ifndef VOLSTREAM_STAGES_PART_PLAN_H_
 #define VOLSTREAM_STAGES_PART_PLAN_H_
 

@@ -24,6 +24,16 @@ absl::Time TimeFrom(const Json& json, const char* key) {
   return time;
 }
 
+// A count or size; 0 where the field is missing. Throws Json::exception on anything else.
+uint64_t CountFrom(const Json& json, const char* key) {
+  const auto field = json.find(key);
+  if (field == json.end()) return 0;
+  if (!field->is_number_unsigned()) {
+    throw Json::type_error::create(302, std::string(key) + " is no count", &*field);
+  }
+  return field->get<uint64_t>();
+}
+
 }  // namespace
 
 std::string Receipt::ToJson() const {
@@ -68,16 +78,16 @@ absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
     }
     Receipt receipt;
     receipt.archive = json.value("archive", "");
-    receipt.bytes = json.value("bytes", uint64_t{0});
+    receipt.bytes = CountFrom(json, "bytes");
     receipt.md5 = json.value("md5", "");
     receipt.xxh3 = json.value("xxh3", "");
     receipt.etag = json.value("etag", "");
-    receipt.part_bytes = json.value("part_bytes", uint64_t{0});
-    receipt.part_count = json.value("part_count", uint64_t{0});
-    receipt.tar_bytes = json.value("tar_bytes", uint64_t{0});
-    receipt.entries = json.value("entries", uint64_t{0});
-    receipt.blocks = json.value("blocks", uint64_t{0});
-    receipt.blocks_stored = json.value("blocks_stored", uint64_t{0});
+    receipt.part_bytes = CountFrom(json, "part_bytes");
+    receipt.part_count = CountFrom(json, "part_count");
+    receipt.tar_bytes = CountFrom(json, "tar_bytes");
+    receipt.entries = CountFrom(json, "entries");
+    receipt.blocks = CountFrom(json, "blocks");
+    receipt.blocks_stored = CountFrom(json, "blocks_stored");
     receipt.codec = json.value("codec", "");
     receipt.level = json.value("level", 0);
     receipt.source = json.value("source", "");
@@ -85,8 +95,8 @@ absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
     receipt.version = json.value("version", "");
     receipt.started = TimeFrom(json, "started");
     receipt.finished = TimeFrom(json, "finished");
-    receipt.warning_count = json.value("warning_count", uint64_t{0});
-    receipt.missing_count = json.value("missing_count", uint64_t{0});
+    receipt.warning_count = CountFrom(json, "warning_count");
+    receipt.missing_count = CountFrom(json, "missing_count");
     receipt.warnings = json.value("warnings", std::vector<std::string>());
     return receipt;
   } catch (const Json::exception& e) {

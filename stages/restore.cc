@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "engine/status_macros.h"
 #include "stages/archive_name.h"
 #include "stages/archive_reader.h"
+#include "stages/beneath.h"
 #include "stages/error_kind.h"
 #include "stages/local_file.h"
 #include "stages/receipt.h"
@@ -96,6 +98,7 @@ class Extraction {
   absl::Status RestoreEntries(archive* in, archive* out);
   absl::Status RestoreEntry(archive* in, archive_entry* entry, archive* out);
   absl::Status CopyData(archive* in, archive* out, std::string_view path);
+  void RestoreDirectoryTimes();
   absl::Status Damaged(archive* in) const;
   void Warn(std::string_view path, std::string_view what);
 
@@ -103,6 +106,9 @@ class Extraction {
   const std::string url_;
   std::string target_;  // without symlinks, so that libarchive's own checks can be strict
   RestoreReport report_;
+  // libarchive sets the times of directories that were there before, the target among them, at
+  // once, and their children then change them.
+  std::vector<std::pair<std::string, timespec>> directory_times_;
 };
 
 void Extraction::Warn(std::string_view path, std::string_view what) {
@@ -154,8 +160,9 @@ absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
   const absl::Status status = RestoreEntries(in.get(), out.get());
   if (!state.status.ok()) return state.status;
   VS_RETURN_IF_ERROR(status);
-  // Directories get their modes and times only now.
+  // Directories get their modes only now, and then their times.
   if (archive_write_close(out.get()) != ARCHIVE_OK) Warn(target_, TextOf(out.get()));
+  RestoreDirectoryTimes();
   // Bytes after the end of the tar belong to the archive's digest too.
   while (true) {
     VS_ASSIGN_OR_RETURN(const ByteSpan rest, reader->Next());
@@ -163,6 +170,17 @@ absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
   }
   report_.archive_bytes = reader->bytes_read();
   return report_;
+}
+
+void Extraction::RestoreDirectoryTimes() {
+  const UniqueFd target(open(target_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (const auto& [path, mtime] : directory_times_) {
+    const UniqueFd directory = OpenBeneath(target.get(), path, O_RDONLY | O_DIRECTORY);
+    const timespec times[2] = {{0, UTIME_OMIT}, mtime};
+    if (!directory.valid() || futimens(directory.get(), times) != 0) {
+      Warn(path, absl::StrCat("its time was not restored: ", strerror(errno)));
+    }
+  }
 }
 
 absl::Status Extraction::RestoreEntries(archive* in, archive* out) {
@@ -204,6 +222,10 @@ absl::Status Extraction::RestoreEntry(archive* in, archive_entry* entry, archive
     return absl::OkStatus();
   }
   if (result != ARCHIVE_OK) Warn(path, TextOf(out));
+  if (archive_entry_filetype(entry) == AE_IFDIR && archive_entry_mtime_is_set(entry) != 0) {
+    directory_times_.emplace_back(
+        path, timespec{archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)});
+  }
   if (archive_entry_size(entry) > 0) VS_RETURN_IF_ERROR(CopyData(in, out, path));
   if (archive_write_finish_entry(out) != ARCHIVE_OK) Warn(path, TextOf(out));
   return absl::OkStatus();

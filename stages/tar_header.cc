@@ -38,7 +38,7 @@ constexpr uint64_t kOctal11 = 077777777777;  // largest number in a 12-byte fiel
 
 template <size_t N>
 void PutText(std::string_view text, char (&field)[N]) {
-  std::memcpy(field, text.data(), std::min(text.size(), N));
+  text.copy(field, N);
 }
 
 // Zero-padded octal, ended by a NUL. REQUIRES: the value fits.

@@ -56,8 +56,11 @@ size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
     }
   } else if (entry.link_to != VolumePlan::kNone && plan_->entries()[entry.link_to].bytes > 0 &&
              !files_.IsPresent(entry.link_to)) {
-    warnings_->Add(plan_->PathOf(index),
-                   "is a hard link to a file that was left out; left out too");
+    // Once, though its header may lie in several blocks.
+    if (offset == entry.tar_offset) {
+      warnings_->Add(plan_->PathOf(index),
+                     "is a hard link to a file that was left out; left out too");
+    }
     return 0;
   }
   size_t written = 0;

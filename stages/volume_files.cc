@@ -64,6 +64,20 @@ std::shared_ptr<VolumeFiles::File> VolumeFiles::SlotLocked(uint32_t index) {
   return slot;
 }
 
+UniqueFd VolumeFiles::OpenByAnotherName(uint32_t index) {
+  const std::vector<VolumePlan::Entry>& entries = plan_->entries();
+  for (uint32_t link = index + 1; link < entries.size(); ++link) {
+    if (entries[link].link_to != index) continue;
+    UniqueFd fd = OpenFile(link);
+    struct stat info {};
+    if (fd.valid() && fstat(fd.get(), &info) == 0 && info.st_dev == entries[index].device &&
+        info.st_ino == entries[index].inode) {
+      return fd;
+    }
+  }
+  return UniqueFd();
+}
+
 std::shared_ptr<VolumeFiles::File> VolumeFiles::Open(uint32_t index) {
   std::shared_ptr<File> file;
   {
@@ -80,7 +94,7 @@ bool VolumeFiles::IsPresent(uint32_t index) {
     MutexLock lock(&mu_);
     const auto decided = linked_present_.find(index);
     if (decided != linked_present_.end()) return decided->second;
-    // Not decided, so its slot cannot have been forgotten yet.
+    // Whoever decides it notes that before the slot is forgotten.
     file = SlotLocked(index);
   }
   Decide(index, file.get());
@@ -91,12 +105,16 @@ void VolumeFiles::Decide(uint32_t index, File* file) {
   const VolumePlan::Entry& entry = plan_->entries()[index];
   // Two threads may meet here; the second waits until the first has decided.
   MutexLock file_lock(&file->mu_);
-  if (file->bytes_left_ != 0) return;
+  if (std::exchange(file->decided_, true)) return;
   file->bytes_left_ = entry.end_offset() - entry.tar_offset;
   UniqueFd fd = OpenFile(index);
+  int error = errno;
+  if (!fd.valid() && MeansGone(error) && entry.has_links) {
+    fd = OpenByAnotherName(index);
+    error = ENOENT;
+  }
   struct stat info {};
   if (!fd.valid()) {
-    const int error = errno;
     if (MeansGone(error)) {
       warnings_->Add(plan_->PathOf(index), "vanished before it was read; left out");
     } else {

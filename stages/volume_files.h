@@ -3,7 +3,8 @@
 // changed since the plan is a warning.
 //
 // A file that shrank reads as zeros past its end, one that grew is cut at its planned size, one
-// that vanished before any of it was read is reported as gone and its entry is left out whole.
+// that vanished before any of it was read is reported as gone and its entry is left out whole. A
+// file that lost one of its names is read by another.
 #ifndef VOLSTREAM_STAGES_VOLUME_FILES_H_
 #define VOLSTREAM_STAGES_VOLUME_FILES_H_
 
@@ -36,6 +37,7 @@ class VolumeFiles {
     friend class VolumeFiles;
     UniqueFd fd_;
     Mutex mu_;
+    bool decided_ ABSL_GUARDED_BY(mu_) = false;
     uint64_t bytes_left_ ABSL_GUARDED_BY(mu_) = 0;  // of the entry: header, data and padding
     bool warned_ ABSL_GUARDED_BY(mu_) = false;
   };
@@ -65,6 +67,8 @@ class VolumeFiles {
   // Opens the file if nobody has yet.
   void Decide(uint32_t index, File* file);
   UniqueFd OpenFile(uint32_t index);
+  // The same file by the name of one of its hard links, when its own name is gone.
+  UniqueFd OpenByAnotherName(uint32_t index);
   void CheckUnchanged(uint32_t index, File* file);
   void WarnOnce(uint32_t index, File* file, std::string_view what, bool missing);
 

@@ -13,9 +13,10 @@
 namespace volstream {
 
 absl::StatusOr<std::unique_ptr<VolumePlan>> VolumePlan::Make(const std::string& root,
-                                                             Warnings* warnings) {
+                                                             Warnings* warnings,
+                                                             const std::atomic<bool>* cancelled) {
   std::unique_ptr<VolumePlan> plan(new VolumePlan());
-  VolumeWalk walk(plan.get(), warnings);
+  VolumeWalk walk(plan.get(), warnings, cancelled);
   const absl::Status status = walk.Run(root);
   if (!status.ok()) return status;
   return plan;

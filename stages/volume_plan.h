@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,9 +56,10 @@ class VolumePlan {
 
   // Walks `root`, which must be a directory; a symlink to one is followed, but none below it.
   // What the walk cannot read, and sockets, are left out with a warning.
+  // Ends soon with ErrorKind::kInterrupted once `*cancelled` is true.
   // Errors: ErrorKind::kVolumeNotFound when root is missing, no directory, or unreadable.
-  static absl::StatusOr<std::unique_ptr<VolumePlan>> Make(const std::string& root,
-                                                          Warnings* warnings);
+  static absl::StatusOr<std::unique_ptr<VolumePlan>> Make(
+      const std::string& root, Warnings* warnings, const std::atomic<bool>* cancelled = nullptr);
 
   const std::vector<Entry>& entries() const { return entries_; }
   uint64_t file_bytes() const { return file_bytes_; }

@@ -92,6 +92,9 @@ absl::Status VolumeWalk::Run(const std::string& root) {
                      absl::StrCat("source ", root, ": ", status.message()));
   }
   while (!frames_.empty()) {
+    if (cancelled_ != nullptr && cancelled_->load()) {
+      return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+    }
     Frame& top = frames_.back();
     if (top.names.empty() || !EnsureOpen(&top)) {
       frames_.pop_back();

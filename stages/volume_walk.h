@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -19,7 +20,9 @@ namespace volstream {
 // One thread; used once.
 class VolumeWalk {
  public:
-  VolumeWalk(VolumePlan* plan, Warnings* warnings) : plan_(plan), warnings_(warnings) {}
+  // `cancelled` may be null.
+  VolumeWalk(VolumePlan* plan, Warnings* warnings, const std::atomic<bool>* cancelled)
+      : plan_(plan), warnings_(warnings), cancelled_(cancelled) {}
 
   absl::Status Run(const std::string& root);
 
@@ -41,6 +44,7 @@ class VolumeWalk {
 
   VolumePlan* const plan_;
   Warnings* const warnings_;
+  const std::atomic<bool>* const cancelled_;
   std::vector<Frame> frames_;
   std::map<std::pair<uint64_t, uint64_t>, uint32_t> hard_links_;  // (device, inode) -> first entry
   uint64_t next_offset_ = 0;

@@ -7,6 +7,25 @@
 #include "engine/mutex.h"
 
 namespace volstream {
+namespace {
+
+// Bytes of the well-formed UTF-8 sequence that `text` begins with (RFC 3629 4), if it has several
+// bytes and is no C1 control character, which some terminals obey; else 0.
+size_t PrintableUtf8Length(std::string_view text) {
+  const auto byte = [&text](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const size_t length = byte(0) < 0xc2 ? 0 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
+  if (length == 0 || byte(0) > 0xf4 || text.size() < length) return 0;
+  uint32_t code = byte(0) & (0xffu >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    code = code << 6 | (byte(i) & 0x3fu);
+  }
+  constexpr uint32_t kSmallest[] = {0, 0, 0xa0, 0x800, 0x10000};
+  const bool surrogate = code >= 0xd800 && code < 0xe000;
+  return code < kSmallest[length] || code > 0x10ffff || surrogate ? 0 : length;
+}
+
+}  // namespace
 
 Warnings::Warnings(Listener listener) : listener_(std::move(listener)) {}
 
@@ -44,27 +63,16 @@ uint64_t Warnings::missing_count() const {
 }
 
 std::string PrintablePath(std::string_view path) {
-  // Utf8SafeCHexEscape keeps UTF-8 letters and escapes control bytes; invalid UTF-8 must go too.
-  bool ascii = true;
-  for (const char c : path) ascii = ascii && static_cast<unsigned char>(c) < 0x80;
-  const absl::string_view text(path.data(), path.size());
-  if (ascii) return absl::CHexEscape(text);
   std::string out;
-  size_t i = 0;
-  while (i < path.size()) {
-    const unsigned char lead = static_cast<unsigned char>(path[i]);
-    size_t length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
-    bool valid = length > 0 && lead < 0xf5 && i + length <= path.size();
-    for (size_t k = 1; valid && k < length; ++k) {
-      valid = (static_cast<unsigned char>(path[i + k]) & 0xc0) == 0x80;
-    }
-    if (valid && lead >= 0x80) {
-      out.append(path.substr(i, length));
+  while (!path.empty()) {
+    const size_t length = PrintableUtf8Length(path);
+    if (length > 1) {
+      out.append(path.substr(0, length));
+      path.remove_prefix(length);
     } else {
-      length = 1;
-      absl::StrAppend(&out, absl::CHexEscape(text.substr(i, 1)));
+      absl::StrAppend(&out, absl::CHexEscape(absl::string_view(path.data(), 1)));
+      path.remove_prefix(1);
     }
-    i += length;
   }
   return out;
 }

@@ -1,0 +1,131 @@
+// RestoreArchive over destinations in memory: the cases that a run of the CLI cannot bring about.
+// Restore through the CLI is in restore_test.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "stages/archive_name.h"
+#include "stages/backup.h"
+#include "stages/error_kind.h"
+#include "stages/restore.h"
+#include "tests/support/fake_storage.h"
+#include "tests/support/tree.h"
+
+namespace volstream {
+namespace {
+
+class RestoreArchiveTest : public ::testing::Test {
+ protected:
+  RestoreArchiveTest() {
+    std::filesystem::create_directory(source_);
+    WriteFile(source_ + "/a", "contents of a");
+    options_.target = directory_ / "target";
+    options_.on_warning = [this](std::string_view text) { warnings_.emplace_back(text); };
+  }
+
+  // Backs the source up; returns the archive's name.
+  std::string BackUp() {
+    BackupOptions options;
+    options.source = source_;
+    options.memory_bytes = 64 * kMiB;
+    const BackupReport report = Backup(options, {&storage_}).Run();
+    EXPECT_TRUE(report.status.ok()) << report.status;
+    return report.receipt.archive;
+  }
+
+  absl::StatusOr<RestoreReport> Restore(const std::string& name) {
+    return RestoreArchive(&storage_, name, options_);
+  }
+
+  TempDir directory_;
+  const std::string source_ = directory_ / "volume";
+  FakeStorage storage_;
+  RestoreOptions options_;
+  std::vector<std::string> warnings_;
+};
+
+TEST_F(RestoreArchiveTest, GivesBackTheTree) {
+  MakeTree(source_);
+  options_.restore_owners = true;
+  const absl::StatusOr<RestoreReport> report = Restore(BackUp());
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(DiffTrees(SnapshotTree(source_), SnapshotTree(options_.target)), "");
+}
+
+TEST_F(RestoreArchiveTest, CountsEntriesAndBytes) {
+  const std::string name = BackUp();
+  const absl::StatusOr<RestoreReport> report = Restore(name);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->entries, 2u);
+  EXPECT_EQ(report->file_bytes, 13u);
+  EXPECT_EQ(report->archive_bytes, storage_.objects()[name].size());
+  EXPECT_TRUE(report->md5_checked);
+  EXPECT_EQ(report->warnings, 0u);
+}
+
+TEST_F(RestoreArchiveTest, ChecksNoMd5WithoutAReceipt) {
+  const std::string name = BackUp();
+  ASSERT_TRUE(storage_.Remove({ReceiptNameOf(name)}).ok());
+  const absl::StatusOr<RestoreReport> report = Restore(name);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_FALSE(report->md5_checked);
+}
+
+TEST_F(RestoreArchiveTest, RefusesAnArchiveThatDiffersFromItsReceipt) {
+  const std::string name = BackUp();
+  Receipt receipt = *Receipt::FromJson(storage_.objects()[ReceiptNameOf(name)]);
+  receipt.md5 = std::string(32, '0');
+  storage_.Set(ReceiptNameOf(name), receipt.ToJson());
+  EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kIntegrity);
+}
+
+TEST_F(RestoreArchiveTest, RefusesADamagedReceipt) {
+  const std::string name = BackUp();
+  storage_.Set(ReceiptNameOf(name), "{");
+  EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kIntegrity);
+  EXPECT_FALSE(Exists(options_.target));
+}
+
+TEST_F(RestoreArchiveTest, TakesAReceiptThatCannotBeReadForAnError) {
+  const std::string name = BackUp();
+  storage_.faults.read_all = absl::UnavailableError("HTTP 503");
+  EXPECT_TRUE(absl::IsUnavailable(Restore(name).status()));
+  EXPECT_FALSE(Exists(options_.target));
+}
+
+TEST_F(RestoreArchiveTest, HandsOnAReadErrorAsItIs) {
+  const std::string name = BackUp();
+  storage_.faults.read_at =
+      MakeError(ErrorKind::kS3, absl::StatusCode::kUnavailable, "connection lost");
+  const absl::Status status = Restore(name).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kS3) << status;
+  EXPECT_FALSE(Exists(options_.target));
+}
+
+TEST_F(RestoreArchiveTest, SaysThatTheArchiveIsMissing) {
+  EXPECT_TRUE(absl::IsNotFound(Restore("none.tar.gz").status()));
+}
+
+TEST_F(RestoreArchiveTest, EndsWhenCancelled) {
+  const std::string name = BackUp();
+  const std::atomic<bool> cancelled = true;
+  options_.cancelled = &cancelled;
+  EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kInterrupted);
+}
+
+TEST_F(RestoreArchiveTest, RefusesAnArchiveCutShort) {
+  WriteFile(source_ + "/b", RandomBytes(1, 3 * kMiB));
+  const std::string name = BackUp();
+  const std::string archive = storage_.objects()[name];
+  ASSERT_TRUE(storage_.Remove({ReceiptNameOf(name)}).ok());
+  storage_.Set(name, archive.substr(0, archive.size() / 2));
+  EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kIntegrity);
+}
+
+}  // namespace
+}  // namespace volstream

@@ -1,0 +1,34 @@
+#!/bin/bash
+# Installs what the tests need on Debian 12, builds everything, and runs the tests: all of them in
+# the ordinary build, then the unit tests under ASan with UBSan and under TSan.
+# usage: tests/run.sh [--no-sanitizers]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+
+# Readers that must agree with us, a real S3 server, and what the tests are built with.
+$as_root apt-get update -q
+DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q --no-install-recommends \
+  g++ cmake ninja-build pkg-config libtbb-dev libcurl4-openssl-dev libssl-dev libdeflate-dev \
+  libxxhash-dev libabsl-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
+  libpugixml-dev libarchive-dev \
+  libgtest-dev libgmock-dev libbenchmark-dev libcpp-httplib-dev \
+  tar gzip pigz busybox libarchive-tools p7zip-full python3 curl procps util-linux \
+  ceph-mon ceph-osd radosgw ceph-common
+
+run_preset() {  # PRESET TARGETS... -- CTEST_ARGS...
+  local preset=$1
+  shift
+  local targets=()
+  while [ "$1" != -- ]; do targets+=("$1"); shift; done
+  shift
+  cmake --preset "$preset"
+  cmake --build --preset "$preset" ${targets:+--target "${targets[@]}"}
+  ctest --preset "$preset" "$@"
+}
+
+if [ "${1:-}" != --no-sanitizers ]; then
+  run_preset asan volstream_engine_tests volstream_tests -- -L unit -j "$(nproc)"
+  run_preset tsan volstream_engine_tests volstream_tests -- -L unit -j "$(nproc)"
+fi
+run_preset test -- -j "$(nproc)"

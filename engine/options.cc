@@ -1,6 +1,7 @@
 #include "engine/options.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -28,6 +29,13 @@ absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t
     return absl::InvalidArgumentError(absl::StrFormat(
         "a memory budget of %d MiB is too small for parts of %d MiB: at least %d MiB are needed",
         options.memory_bytes / kMiB, options.part_bytes / kMiB, (smallest + kMiB - 1) / kMiB));
+  }
+  const uint64_t machine_bytes =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  if (options.memory_bytes > machine_bytes) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "a memory budget of %d MiB is more than the %d MiB of this machine: choose a smaller one",
+        options.memory_bytes / kMiB, machine_bytes / kMiB));
   }
   const uint64_t wanted = 2 * uint64_t(ResolveWorkers(options.workers)) + 2;
   // Below half of the budget unless two parts leave more or less than that.

@@ -39,7 +39,7 @@ int ResolveWorkers(int workers);
 
 // Splits the budget: two blocks a worker and two in hand, at most half of the memory; all else for
 // parts. kInvalidArgument with the smallest budget that would do when there is no room for two
-// parts and a slab. `bound_bytes` is the codec's bound for one block.
+// parts and a slab, or when the budget is more than the machine has. `bound_bytes` is the codec's bound for one block.
 absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t bound_bytes);
 
 }  // namespace volstream

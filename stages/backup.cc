@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -74,7 +75,8 @@ BackupReport Backup::Run() {
     report.status = absl::InvalidArgumentError("no destination given: add one with --to");
     return report;
   }
-  absl::Status run = CheckDestinations(&report);
+  absl::Status run = CheckDestinationsDiffer();
+  if (run.ok()) run = CheckDestinations(&report);
   if (run.ok()) run = RunPipeline(&report);
   report.status = Verdict(report, run);
   // OK at a destination means that the backup is proven there, so without one nothing is OK.
@@ -98,6 +100,23 @@ absl::Status Backup::CheckNotInside(const Storage& storage) const {
   return absl::FailedPreconditionError(absl::StrCat("destination ", storage.Url(),
                                                     " lies inside the source ", options_.source,
                                                     ": choose a directory outside of it"));
+}
+
+absl::Status Backup::CheckDestinationsDiffer() const {
+  std::set<std::string> seen;
+  for (const Storage* storage : storages_) {
+    std::string place = storage->Url();
+    if (storage->kind() == StorageKind::kLocal) {
+      std::error_code error;
+      const std::filesystem::path canonical = std::filesystem::weakly_canonical(place, error);
+      if (!error) place = canonical.string();
+    }
+    if (!seen.insert(place).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("destination ", storage->Url(), " is given twice: leave one out"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Backup::CheckDestinations(BackupReport* report) {

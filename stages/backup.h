@@ -71,6 +71,7 @@ class Backup {
 
  private:
   void Log(Severity severity, std::string_view text) const;
+  absl::Status CheckDestinationsDiffer() const;
   absl::Status CheckDestinations(BackupReport* report);
   absl::Status FailedDestination(const BackupReport& report) const;
   absl::Status CheckNotInside(const Storage& storage) const;

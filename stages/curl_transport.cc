@@ -112,7 +112,10 @@ absl::Status TimeoutStatus(CURL* easy, const Job& job, const CurlTransportOption
     return absl::DeadlineExceededError(
         absl::StrCat("no answer within ", absl::FormatDuration(job.request.deadline)));
   }
-  if (connect_us == 0) {
+  // A kept connection has no connect time either, but it has taken a request.
+  long request_bytes = 0;  // NOLINT(google-runtime-int): libcurl's type
+  curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+  if (connect_us == 0 && request_bytes == 0) {
     return absl::DeadlineExceededError(
         absl::StrCat("no connection within ", absl::FormatDuration(options.connect_timeout)));
   }

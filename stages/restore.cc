@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +22,7 @@
 #include "stages/archive_reader.h"
 #include "stages/beneath.h"
 #include "stages/error_kind.h"
+#include "stages/gzip_reader.h"
 #include "stages/local_file.h"
 #include "stages/receipt.h"
 #include "stages/warnings.h"
@@ -55,15 +58,30 @@ class Utf8Locale {
 // What libarchive's read callback works with.
 struct ReadState {
   ArchiveReader* reader = nullptr;
+  bool started = false;
+  ByteSpan first;                      // read to see what it is, not yet handed on
+  std::optional<GzipReader> inflater;  // where the archive is gzip
   absl::Status status;
+
+  absl::StatusOr<ByteSpan> NextRaw() {
+    if (!first.empty()) return std::exchange(first, ByteSpan());
+    return reader->Next();
+  }
+  absl::StatusOr<ByteSpan> Next() {
+    if (!std::exchange(started, true)) {
+      VS_ASSIGN_OR_RETURN(first, reader->Next());
+      if (LooksLikeGzip(first)) inflater.emplace([this] { return NextRaw(); });
+    }
+    return inflater.has_value() ? inflater->Next() : NextRaw();
+  }
 };
 
 la_ssize_t ReadChunk(archive* a, void* client, const void** out) {
   ReadState* state = static_cast<ReadState*>(client);
-  const absl::StatusOr<ByteSpan> chunk = state->reader->Next();
+  const absl::StatusOr<ByteSpan> chunk = state->Next();
   if (!chunk.ok()) {
     state->status = chunk.status();
-    archive_set_error(a, EIO, "%s", "cannot read the archive");
+    archive_set_error(a, EIO, "%s", std::string(chunk.status().message()).c_str());
     return -1;
   }
   *out = chunk->data();
@@ -100,6 +118,7 @@ class Extraction {
   absl::Status CopyData(archive* in, archive* out, std::string_view path);
   void RestoreDirectoryTimes();
   absl::Status Damaged(archive* in) const;
+  absl::Status ReadFailure(const absl::Status& status, archive* in) const;
   void Warn(std::string_view path, std::string_view what);
 
   const RestoreOptions& options_;
@@ -122,6 +141,11 @@ absl::Status Extraction::Damaged(archive* in) const {
                                 report_.entries, " entries"));
 }
 
+// A stream that does not inflate is a damaged archive; any other failure is the storage's own.
+absl::Status Extraction::ReadFailure(const absl::Status& status, archive* in) const {
+  return status.ok() || absl::IsDataLoss(status) ? Damaged(in) : status;
+}
+
 absl::Status Extraction::PrepareTarget() {
   if (mkdir(options_.target.c_str(), 0777) != 0 && errno != EEXIST) {
     return FileError(errno, absl::StrCat("cannot make target ", options_.target));
@@ -136,19 +160,29 @@ absl::Status Extraction::PrepareTarget() {
         absl::StrCat("target ", options_.target, " is not a directory: give a directory"));
   }
   target_ = real.get();
+  std::error_code error;
+  const bool empty = std::filesystem::is_empty(target_, error);
+  if (error) return FileError(error.value(), absl::StrCat("target ", options_.target));
+  if (!empty && !options_.overwrite) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("target ", options_.target,
+                     " is not empty: choose another, or allow its files to be replaced with "
+                     "--overwrite"));
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
   const Utf8Locale locale;
-  ReadState state{reader, absl::OkStatus()};
+  ReadState state;
+  state.reader = reader;
   const std::unique_ptr<archive, FreeRead> in(archive_read_new());
   archive_read_support_filter_all(in.get());
   archive_read_support_format_tar(in.get());
   archive_read_support_format_gnutar(in.get());
   // Before the target is touched: a wrong object must not make one.
   if (archive_read_open(in.get(), &state, nullptr, ReadChunk, nullptr) != ARCHIVE_OK) {
-    return state.status.ok() ? Damaged(in.get()) : state.status;
+    return ReadFailure(state.status, in.get());
   }
   VS_RETURN_IF_ERROR(PrepareTarget());
   const std::unique_ptr<archive, FreeWrite> out(archive_write_disk_new());
@@ -158,15 +192,16 @@ absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
   if (options_.restore_owners) flags |= ARCHIVE_EXTRACT_OWNER;
   archive_write_disk_set_options(out.get(), flags);
   const absl::Status status = RestoreEntries(in.get(), out.get());
-  if (!state.status.ok()) return state.status;
+  if (!state.status.ok()) return ReadFailure(state.status, in.get());
   VS_RETURN_IF_ERROR(status);
   // Directories get their modes only now, and then their times.
   if (archive_write_close(out.get()) != ARCHIVE_OK) Warn(target_, TextOf(out.get()));
   RestoreDirectoryTimes();
-  // Bytes after the end of the tar belong to the archive's digest too.
+  // What follows the end of the tar belongs to the archive and its digest too.
   while (true) {
-    VS_ASSIGN_OR_RETURN(const ByteSpan rest, reader->Next());
-    if (rest.empty()) break;
+    const absl::StatusOr<ByteSpan> rest = state.Next();
+    if (!rest.ok()) return ReadFailure(rest.status(), in.get());
+    if (rest->empty()) break;
   }
   report_.archive_bytes = reader->bytes_read();
   return report_;

@@ -21,6 +21,8 @@ namespace volstream {
 
 struct RestoreOptions {
   std::string target;  // a directory; made if only its last component is missing
+  // Restores into a directory that is not empty, replacing files of the same names.
+  bool overwrite = false;
   // Owners are restored, by number, only for the superuser; others get what they may.
   bool restore_owners = false;
   // Ends the restore soon when it becomes true. May be null.

@@ -29,6 +29,17 @@ struct Flags {
   std::string on_sink_failure = "continue";
 };
 
+// "256MiB" to bytes. CLI11 takes "-5" for a size near 2^64, so the sign is looked for first: of two
+// transforms the one that was added last runs first.
+void TakesSize(CLI::Option* option) {
+  option->transform(CLI::AsSizeValue(true));
+  option->transform(CLI::Validator(
+      [](std::string& text) -> std::string {
+        return text.find('-') == std::string::npos ? "" : "a size cannot be negative: " + text;
+      },
+      ""));
+}
+
 absl::StatusOr<int> KeepFor(const Flags& flags, const Storage& storage) {
   if (flags.keep_last >= 0) return flags.keep_last;
   return RetentionFromEnvironment(storage.kind());
@@ -138,16 +149,12 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
   command->add_option("--level", flags->backup.level, "Compression, 1 (fast) to 12 (small) (6)")
       ->envname("BACKUP_COMPRESSION_LEVEL")
       ->check(CLI::Range(GzipCodec::kMinLevel, GzipCodec::kMaxLevel));
-  command
-      ->add_option("--memory", flags->backup.memory_bytes,
-                   "Budget of all buffers together, such as 256MiB (256MiB)")
-      ->transform(CLI::AsSizeValue(true));
+  TakesSize(command->add_option("--memory", flags->backup.memory_bytes,
+                                "Budget of all buffers together, such as 256MiB (256MiB)"));
   command->add_option("--workers", flags->backup.workers, "Threads that compress (one a core)")
       ->check(CLI::Range(1, 1024));
-  command
-      ->add_option("--part-size", flags->backup.part_bytes,
-                   "Size of S3 parts, 5MiB to 5GiB; default: from the volume's size")
-      ->transform(CLI::AsSizeValue(true));
+  TakesSize(command->add_option("--part-size", flags->backup.part_bytes,
+                                "Size of S3 parts, 5MiB to 5GiB; default: from the volume's size"));
   command
       ->add_option("--on-sink-failure", flags->on_sink_failure,
                    "When one of several destinations fails: continue (with the others) or stop")

@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "engine/status_macros.h"
 #include "stages/catalog.h"
+#include "stages/error_kind.h"
 #include "stages/local_storage.h"
 #include "stages/s3_storage.h"
 
@@ -56,6 +58,11 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destinat
   if (destination.starts_with(kS3Scheme)) {
     VS_ASSIGN_OR_RETURN(const S3Location location, ParseS3Location(destination));
     return OpenS3Storage(location, s3.Options());
+  }
+  if (absl::StartsWithIgnoreCase(destination, "s3:")) {
+    return MakeError(
+        ErrorKind::kS3, absl::StatusCode::kInvalidArgument,
+        absl::StrCat("destination ", destination, " is not of the form s3://bucket/prefix/"));
   }
   const size_t scheme = destination.find("://");
   if (scheme != std::string::npos) {

@@ -19,6 +19,7 @@ struct Flags {
   std::string archive;
   std::string target;
   std::string name;
+  bool overwrite = false;
 };
 
 int Run(const Flags& flags, Interrupt* interrupt) {
@@ -30,6 +31,7 @@ int Run(const Flags& flags, Interrupt* interrupt) {
   std::atomic<bool> cancelled = false;
   RestoreOptions options;
   options.target = flags.target;
+  options.overwrite = flags.overwrite;
   options.restore_owners = geteuid() == 0;
   options.cancelled = &cancelled;
   options.on_warning = [&log](std::string_view text) { log.Warning(text); };
@@ -56,6 +58,9 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
       ->required();
   command->add_option("TARGET", flags->target, "Directory to extract into")->required();
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");
+  command->add_flag(
+      "--overwrite", flags->overwrite,
+      "Restore into a directory that is not empty, replacing files of the same names");
   flags->s3.AddTo(command);
   flags->common.AddTo(command);
   command->callback([flags, chosen] {

@@ -1,0 +1,228 @@
+#!/bin/bash
+# A real S3 server for the tests: Ceph's radosgw over a monitor and one OSD whose store is memory.
+#
+#   tests/rgw.sh up STATE_DIR PORT [OWNER_PID]   PORT 0 takes a free one; prints the endpoint
+#   tests/rgw.sh down STATE_DIR                  stops it and removes STATE_DIR
+#
+# After `up`, STATE_DIR/endpoint, access_key and secret_key hold what a client needs. With
+# OWNER_PID the server goes down by itself when that process has ended, however it ended.
+# Instances in different directories do not meet. Needs, from Debian 12:
+#   apt-get install -y --no-install-recommends ceph-mon ceph-osd radosgw ceph-common curl
+set -Eeuo pipefail
+
+readonly kAccessKey=VSTESTACCESSKEY00001
+readonly kSecretKey=vsTestSecret/NotARealOne+0123456789abcdef
+readonly kDeadlineSeconds=60
+
+die() {
+  echo "rgw.sh: $*" >&2
+  exit 1
+}
+
+# Without this check radosgw would fail to bind, and whoever holds the port would answer for it.
+port_is_free() {
+  python3 -c 'import socket, sys; socket.socket().bind(("127.0.0.1", int(sys.argv[1])))' "$1" \
+    2>/dev/null
+}
+
+free_port() {  # below the ephemeral range, so that no client socket can take it meanwhile
+  python3 - <<'PY'
+import random, socket
+while True:
+    port = random.randrange(15000, 32000)
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+    print(port)
+    break
+PY
+}
+
+# Starts a daemon and notes its pid. In the foreground (-f): when a Ceph daemon puts itself into the
+# background, nothing says when it has written its pid file, or whether it got that far.
+launch() {
+  local name=$1
+  shift
+  setsid "$@" -f </dev/null >>"$state/log/start.log" 2>&1 &
+  echo $! > "$state/run/$name.pid"
+  disown  # or bash would remark on it when it is killed
+}
+
+# Each daemon carries the path of its configuration in its command line; a pid file whose process
+# does not is stale, and its number may be somebody else's by now.
+daemon_alive() {
+  local pid
+  pid=$(cat "$1" 2>/dev/null) || return 1
+  grep -qzF "$state/ceph.conf" "/proc/$pid/cmdline" 2>/dev/null
+}
+
+stop_daemons() {
+  local file
+  for file in "$state"/run/*.pid; do
+    if daemon_alive "$file"; then kill -KILL "$(cat "$file")" || true; fi
+  done
+  for file in "$state"/run/*.pid; do
+    while daemon_alive "$file"; do read -rt 0.02 <> <(:) || true; done
+  done
+}
+
+report_failure() {
+  local status=$? line=$1 log
+  trap - ERR EXIT
+  stop_daemons
+  {
+    echo "rgw.sh: could not start Ceph RGW in $state (line $line, status $status)"
+    for log in "$state"/log/*.log; do
+      [ -s "$log" ] || continue
+      echo "--- end of $log"
+      tail -n 25 "$log"
+    done
+  } >&2
+  exit 1
+}
+
+write_config() {
+  cat > "$state/ceph.conf" <<CONF
+[global]
+fsid = $fsid
+mon_host = [v2:127.0.0.1:$mon_port/0]
+keyring = $state/keyring
+public_network = 127.0.0.0/8
+# One messenger: the second (v1) port would be one more to collide on.
+ms_bind_msgr1 = false
+run_dir = $state/run
+pid_file =
+log_file = $state/log/\$name.log
+# No admin sockets: their paths may not be longer than 107 bytes, and build trees are deep.
+admin_socket =
+mon_data = $state/mon
+osd_data = $state/osd
+# Objects live in memory; nothing outlives the test, and no disk is measured.
+osd_objectstore = memstore
+memstore_device_bytes = 8589934592
+# The other layout of memstore copies pages, and is slower for large objects.
+memstore_page_set = false
+# Room for parts in flight; the default throttle of 100 MB stalls many large writes at once.
+ms_dispatch_throttle_bytes = 1073741824
+osd_max_object_size = 134217728
+# A cluster of one: no replicas, no second host to place them on, and no warning about it.
+osd_pool_default_size = 1
+osd_pool_default_min_size = 1
+osd_crush_chooseleaf_type = 0
+mon_allow_pool_size_one = true
+mon_warn_on_pool_no_redundancy = false
+# radosgw makes a dozen pools at its first start; few placement groups each.
+osd_pool_default_pg_num = 2
+osd_pool_default_pgp_num = 2
+# By default the monitor collects changes for a second before it proposes them, and every new pool
+# waits for that: twelve seconds of start. With these the whole cluster is up in one.
+paxos_propose_interval = 0.02
+paxos_min_wait = 0.01
+# A full disk under STATE_DIR is no reason to refuse: only the monitor's small store is there.
+mon_data_avail_warn = 1
+mon_data_avail_crit = 0
+auth_allow_insecure_global_id_reclaim = false
+[client.rgw]
+rgw_data = $state/rgw
+rgw_frontends = beast endpoint=127.0.0.1:$port
+rgw_thread_pool_size = 64
+rgw_enable_usage_log = false
+# No multi-site: no sync threads.
+rgw_run_sync_thread = false
+# Free the memory of deleted objects soon, not after two hours.
+rgw_gc_obj_min_wait = 1
+rgw_gc_processor_period = 5
+debug_rgw = 0
+CONF
+}
+
+make_keys() {
+  local keyring=$state/keyring
+  ceph-authtool --create-keyring "$keyring" --gen-key -n mon. --cap mon 'allow *'
+  ceph-authtool "$keyring" --gen-key -n client.admin --cap mon 'allow *' --cap osd 'allow *'
+  ceph-authtool "$keyring" --gen-key -n osd.0 --cap mon 'allow profile osd' --cap osd 'allow *'
+  ceph-authtool "$keyring" --gen-key -n client.rgw --cap mon 'allow rwx' --cap osd 'allow rwx'
+}
+
+wait_for_http() {
+  local deadline=$((SECONDS + kDeadlineSeconds))
+  until curl --silent --output /dev/null --max-time 5 "http://127.0.0.1:$port/"; do
+    kill -0 "$(cat "$state/run/rgw.pid")" 2>/dev/null || die "radosgw ended before it answered"
+    [ "$SECONDS" -lt "$deadline" ] || die "radosgw did not answer in $kDeadlineSeconds s"
+    read -rt 0.05 <> <(:) || true
+  done
+}
+
+up() {
+  port=$1
+  local owner=${2:-} tool mon_port fsid osd_uuid osd_id as_root=()
+  for tool in ceph ceph-mon ceph-osd ceph-authtool monmaptool radosgw radosgw-admin curl python3; do
+    command -v "$tool" >/dev/null || die "$tool is missing; install it with: apt-get install -y \
+--no-install-recommends ceph-mon ceph-osd radosgw ceph-common curl"
+  done
+  [ ! -e "$state/ceph.conf" ] || die "$state is in use; run: tests/rgw.sh down $state"
+  [ "$port" != 0 ] || port=$(free_port)
+  port_is_free "$port" || die "port $port is taken; give another, or 0 for a free one"
+  mon_port=$(free_port)
+  fsid=$(cat /proc/sys/kernel/random/uuid)
+  osd_uuid=$(cat /proc/sys/kernel/random/uuid)
+  # Started as root the daemons would change to user ceph, who may not enter STATE_DIR.
+  [ "$(id -u)" != 0 ] || as_root=(--setuser root --setgroup root)
+
+  mkdir -p "$state"/{mon,osd,rgw,run,log}
+  # EXIT and not only ERR: a die() inside must report the logs as well.
+  trap 'report_failure $LINENO' ERR EXIT
+  write_config
+  local config=(-c "$state/ceph.conf") log=$state/log/start.log
+  make_keys >>"$log" 2>&1
+  monmaptool --create --addv a "[v2:127.0.0.1:$mon_port/0]" --fsid "$fsid" "$state/monmap" \
+    >>"$log" 2>&1
+  ceph-mon "${config[@]}" -i a --mkfs --monmap "$state/monmap" --keyring "$state/keyring" \
+    "${as_root[@]}" >>"$log" 2>&1
+  launch mon ceph-mon "${config[@]}" -i a "${as_root[@]}"
+  osd_id=$(ceph "${config[@]}" --connect-timeout $kDeadlineSeconds osd new "$osd_uuid" 2>>"$log")
+  ceph-osd "${config[@]}" -i "$osd_id" --mkfs --osd-uuid "$osd_uuid" "${as_root[@]}" >>"$log" 2>&1
+  launch osd ceph-osd "${config[@]}" -i "$osd_id" "${as_root[@]}"
+  launch rgw radosgw "${config[@]}" -n client.rgw "${as_root[@]}"
+  wait_for_http
+  radosgw-admin "${config[@]}" -n client.rgw user create --uid=volstream --display-name=volstream \
+    --access-key="$kAccessKey" --secret-key="$kSecretKey" >>"$log" 2>&1
+
+  echo "$kAccessKey" > "$state/access_key"
+  echo "$kSecretKey" > "$state/secret_key"
+  echo "http://127.0.0.1:$port" > "$state/endpoint"
+  if [ -n "$owner" ]; then
+    # Its own session and no inherited descriptors: a caller that reads our output sees its end.
+    setsid bash -c 'tail --pid="$1" -f /dev/null; exec "$2" down "$3"' \
+      watcher "$owner" "$(realpath "$0")" "$state" </dev/null >/dev/null 2>&1 &
+    echo $! > "$state/run/watcher"
+  fi
+  trap - ERR EXIT
+  cat "$state/endpoint"
+}
+
+# With its `tail`, hence the group. It may be the watcher itself that runs this.
+stop_watcher() {
+  local pid
+  pid=$(cat "$state/run/watcher" 2>/dev/null) || return 0
+  if [ "$pid" != $$ ] && grep -qzxF "$state" "/proc/$pid/cmdline" 2>/dev/null; then
+    kill -KILL -- "-$pid" || true
+  fi
+}
+
+down() {
+  [ -e "$state/ceph.conf" ] || return 0
+  stop_watcher
+  stop_daemons
+  rm -rf "$state"
+}
+
+[ $# -ge 2 ] || die "usage: tests/rgw.sh up STATE_DIR PORT [OWNER_PID] | down STATE_DIR"
+state=$(realpath -m "$2")
+case $1 in
+  up) up "${3:-0}" "${4:-}" ;;
+  down) down ;;
+  *) die "unknown command $1" ;;
+esac

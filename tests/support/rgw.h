@@ -1,0 +1,64 @@
+// Rgw: the real S3 server of a test program, Ceph's radosgw from tests/rgw.sh. Linking rgw.cc
+// starts it before the first test and stops it after the last; where it does not start, no test
+// runs and the program fails with the reason, so that a missing package never looks like a pass.
+//
+// The verbs below go through curl and its own request signing, not through volstream: what they
+// report is a second opinion. They fail the running test when the server refuses.
+// Threads: one thread at a time.
+#ifndef VOLSTREAM_TESTS_SUPPORT_RGW_H_
+#define VOLSTREAM_TESTS_SUPPORT_RGW_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/cli.h"
+
+namespace volstream {
+
+struct RgwObject {
+  std::string key;
+  uint64_t bytes = 0;
+  std::string etag;  // without quotes
+};
+
+class Rgw {
+ public:
+  // The one of this process. REQUIRES: a test is running.
+  static const Rgw& Shared();
+
+  const std::string& endpoint() const { return endpoint_; }
+  const std::string& access_key() const { return access_key_; }
+  const std::string& secret_key() const { return secret_key_; }
+
+  // `volstream` with these arguments, this server's endpoint and its credentials in the
+  // environment.
+  Command Volstream(std::vector<std::string> args) const;
+
+  // An empty bucket of a name not used before.
+  std::string NewBucket() const;
+  void Put(const std::string& bucket, const std::string& key, std::string_view contents) const;
+  std::string Get(const std::string& bucket, const std::string& key) const;
+  // ETag and size as a HEAD request reports them.
+  RgwObject Head(const std::string& bucket, const std::string& key) const;
+  // Sorted by key.
+  std::vector<RgwObject> List(const std::string& bucket, const std::string& prefix = "") const;
+  std::vector<std::string> Keys(const std::string& bucket, const std::string& prefix = "") const;
+  // Keys of the multipart uploads that are neither complete nor aborted.
+  std::vector<std::string> OpenUploads(const std::string& bucket) const;
+
+ private:
+  friend class RgwEnvironment;
+  Rgw() = default;
+  CommandResult Curl(std::vector<std::string> args) const;
+  std::string UrlOf(const std::string& bucket, const std::string& key) const;
+
+  std::string endpoint_;
+  std::string access_key_;
+  std::string secret_key_;
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_TESTS_SUPPORT_RGW_H_

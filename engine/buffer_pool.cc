@@ -93,7 +93,11 @@ void PartLease::Release() {
   pool_ = nullptr;
 }
 
-BufferPool::BufferPool(const PoolShape& shape) : shape_(shape), memory_(MapMemory(shape)) {
+BufferPool::BufferPool(const PoolShape& shape, bool prefault)
+    : shape_(shape), memory_(MapMemory(shape)) {
+  // Advice: on a kernel that does not know it, pages come as they are used.
+  (void)madvise(memory_, MappedBytes(shape_), MADV_HUGEPAGE);
+  if (prefault) (void)madvise(memory_, MappedBytes(shape_), MADV_POPULATE_WRITE);
   uint8_t* next = memory_;
   free_slabs_.reserve(shape_.slab_count);
   for (size_t i = 0; i < shape_.slab_count; ++i, next += SlabStride(shape_)) {

@@ -92,9 +92,10 @@ class PartLease {
 
 class BufferPool {
  public:
-  // Memory is reserved from the system here and touched only when used.
+  // The memory is mapped here. It is touched as it is used, or all at once with `prefault`: a long
+  // run then takes no page faults, and what it occupies does not depend on how slow a sink is.
   // REQUIRES: shape.Validate().ok().
-  explicit BufferPool(const PoolShape& shape);
+  explicit BufferPool(const PoolShape& shape, bool prefault = false);
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;

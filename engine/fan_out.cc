@@ -108,9 +108,8 @@ void FanOut::Cancel() {
   std::vector<PartSink*> sinks;
   {
     MutexLock lock(&mu_);
-    for (const Lane& lane : lanes_) {
-      if (lane.begun) sinks.push_back(lane.sink);
-    }
+    // Those that are only beginning as well: that may take a while.
+    for (const Lane& lane : lanes_) sinks.push_back(lane.sink);
   }
   for (PartSink* sink : sinks) sink->Cancel();
 }

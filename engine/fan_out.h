@@ -43,7 +43,7 @@ class FanOut {
   // Hands the part to every live sink. Does not wait.
   void Deliver(std::shared_ptr<const Part> part) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Cancels every sink that has begun.
+  // Cancels every sink.
   void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Returns when no Put is outstanding. REQUIRES: no Deliver is running or to come.

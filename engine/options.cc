@@ -47,4 +47,9 @@ absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t
   return shape;
 }
 
+uint64_t MaxEncodedBytes(uint64_t source_bytes, size_t block_bytes, size_t bound_bytes) {
+  const uint64_t blocks = source_bytes / block_bytes + 1;
+  return source_bytes + 2 * blocks * (bound_bytes - block_bytes);
+}
+
 }  // namespace volstream

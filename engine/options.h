@@ -39,8 +39,14 @@ int ResolveWorkers(int workers);
 
 // Splits the budget: two blocks a worker and two in hand, at most half of the memory; all else for
 // parts. kInvalidArgument with the smallest budget that would do when there is no room for two
-// parts and a slab, or when the budget is more than the machine has. `bound_bytes` is the codec's bound for one block.
+// parts and a slab, or when the budget is more than the machine has. `bound_bytes` is the codec's
+// bound for one block.
 absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t bound_bytes);
+
+// The most bytes that a source of source_bytes can encode to in blocks of at most block_bytes, each
+// with the codec's bound. A source may cut blocks short: allows for twice the blocks, which covers
+// every source that cuts at most one block a full block.
+uint64_t MaxEncodedBytes(uint64_t source_bytes, size_t block_bytes, size_t bound_bytes);
 
 }  // namespace volstream
 

@@ -28,6 +28,9 @@ namespace {
 
 namespace flow = tbb::flow;
 
+// A stream that fills the memory this many times over will use all of it.
+constexpr uint64_t kPrefaultFactor = 4;
+
 // Runs a stage's own code; an exception becomes a Status here and goes no further.
 template <typename Function>
 absl::Status Guarded(Function&& function) {
@@ -88,7 +91,6 @@ class Pipeline::Impl {
 
   // Wakes the source thread and the sinks. Runs once, by the first error.
   void Stop() ABSL_LOCKS_EXCLUDED(pool_mu_);
-  uint64_t MaxEncodedBytes(const PoolShape& shape) const;
   void RunGraph();
   void ReadSource(Graph* nodes);
   void FillAndEncode(Block* block);
@@ -140,7 +142,8 @@ RunReport Pipeline::Impl::Run() {
   want_sha256_ = fan_out_.WantsSha256();
   {
     MutexLock lock(&pool_mu_);
-    pool_ = std::make_unique<BufferPool>(*shape);
+    pool_ = std::make_unique<BufferPool>(
+        *shape, job_.source->MaxStreamBytes() >= kPrefaultFactor * options_.memory_bytes);
     run_pool_ = pool_.get();
   }
   if (error_.failed()) Stop();  // a Cancel that came before there was a pool to close
@@ -149,7 +152,12 @@ RunReport Pipeline::Impl::Run() {
   Ticker ticker(options_.on_progress ? options_.progress_interval : absl::InfiniteDuration(),
                 [this] { options_.on_progress(Snapshot()); });
 
-  fan_out_.Begin(StreamShape{MaxEncodedBytes(*shape), options_.part_bytes});
+  const uint64_t max_source_bytes = job_.source->MaxStreamBytes();
+  fan_out_.Begin(
+      StreamShape{max_source_bytes == 0
+                      ? 0
+                      : MaxEncodedBytes(max_source_bytes, shape->block_bytes, shape->bound_bytes),
+                  options_.part_bytes});
   if (!error_.failed()) RunGraph();
   fan_out_.WaitUntilIdle();
 
@@ -162,8 +170,9 @@ RunReport Pipeline::Impl::Run() {
     report.summary.parts = std::move(parts_);
   }
   report.summary.bytes = assembler_->bytes();
-  report.sinks = fan_out_.End(error_.status(), report.summary);
+  // Once: a Cancel from here on comes too late to undo what the sinks make visible.
   report.status = error_.status();
+  report.sinks = fan_out_.End(report.status, report.summary);
   if (report.status.ok() && !report.sinks.empty()) {
     bool any = false;
     for (const SinkOutcome& sink : report.sinks) any = any || sink.status.ok();
@@ -183,15 +192,6 @@ void Pipeline::Impl::Stop() {
     if (pool_ != nullptr) pool_->Close();
   }
   fan_out_.Cancel();
-}
-
-// A source may cut blocks short; a bound that allows for twice the blocks covers every source that
-// cuts at most one block a full block.
-uint64_t Pipeline::Impl::MaxEncodedBytes(const PoolShape& shape) const {
-  const uint64_t source_bytes = job_.source->MaxStreamBytes();
-  if (source_bytes == 0) return 0;
-  const uint64_t blocks = source_bytes / shape.block_bytes + 1;
-  return source_bytes + 2 * blocks * (shape.bound_bytes - shape.block_bytes);
 }
 
 // The nodes and their edges. Bodies capture nothing: each message knows its run.

@@ -113,7 +113,8 @@ class PartSink {
   // sink drops its reference to the part before it calls `done`.
   virtual void Put(std::shared_ptr<const Part> part, Done done) = 0;
 
-  // Makes outstanding and later Puts end soon, with kCancelled. Any thread, any number of times.
+  // Makes outstanding and later calls of Begin and Put end soon, with kCancelled. Any thread, any
+  // number of times, before Begin too.
   virtual void Cancel() = 0;
 
   // Caller's thread, after every Put was done with OK. Makes the object visible, checks it, and

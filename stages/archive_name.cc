@@ -51,6 +51,12 @@ std::string StemFrom(std::string_view text) {
   return stem;
 }
 
+bool BelongsTo(std::string_view name, std::string_view stem) {
+  if (name.ends_with(kReceiptSuffix)) name.remove_suffix(kReceiptSuffix.size());
+  const std::optional<ArchiveName> parsed = ArchiveName::Parse(name);
+  return parsed.has_value() && (stem.empty() || parsed->stem == stem);
+}
+
 std::string ReceiptNameOf(std::string_view archive_name) {
   return std::string(archive_name).append(kReceiptSuffix);
 }

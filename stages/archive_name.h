@@ -26,6 +26,9 @@ struct ArchiveName {
 // does a '.' or '-' in front. "volume" for an empty text.
 std::string StemFrom(std::string_view text);
 
+// True for the name of an archive or receipt of `stem`; of any stem if it is empty.
+bool BelongsTo(std::string_view name, std::string_view stem);
+
 // The name of the receipt that belongs to an archive.
 std::string ReceiptNameOf(std::string_view archive_name);
 

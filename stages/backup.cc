@@ -26,9 +26,6 @@
 namespace volstream {
 namespace {
 
-// S3 uploads begun longer ago than this are taken for dead: far more than a part's whole life.
-constexpr absl::Duration kStaleUploadAge = absl::Hours(24);
-
 // Names differ by their second, so this many backups in one minute are the most one can make.
 constexpr int kMaxNameTries = 60;
 
@@ -38,6 +35,8 @@ std::string StemOf(const BackupOptions& options) {
   std::filesystem::path path = std::filesystem::canonical(options.source, error);
   if (error) path = std::filesystem::path(options.source);
   if (path.filename().empty()) path = path.parent_path();
+  // Docker keeps the volume X in .../volumes/X/_data.
+  if (path.filename() == "_data") path = path.parent_path();
   return StemFrom(path.filename().string());
 }
 
@@ -93,7 +92,8 @@ absl::Status Backup::CheckNotInside(const Storage& storage) const {
   std::error_code error;
   const std::filesystem::path source = std::filesystem::canonical(options_.source, error);
   if (error) return absl::OkStatus();  // the plan says what is wrong with the source
-  const std::filesystem::path target = std::filesystem::weakly_canonical(storage.Url(), error);
+  const std::filesystem::path target =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(storage.Url()), error);
   if (error) return absl::OkStatus();  // Check() says so
   const auto mismatch = std::mismatch(source.begin(), source.end(), target.begin(), target.end());
   if (mismatch.first != source.end()) return absl::OkStatus();
@@ -108,7 +108,8 @@ absl::Status Backup::CheckDestinationsDiffer() const {
     std::string place = storage->Url();
     if (storage->kind() == StorageKind::kLocal) {
       std::error_code error;
-      const std::filesystem::path canonical = std::filesystem::weakly_canonical(place, error);
+      const std::filesystem::path canonical =
+          std::filesystem::weakly_canonical(std::filesystem::absolute(place), error);
       if (!error) place = canonical.string();
     }
     if (!seen.insert(place).second) {
@@ -163,7 +164,7 @@ void Backup::RemoveStale(const BackupReport& report) {
   for (size_t i = 0; i < storages_.size(); ++i) {
     if (!report.destinations[i].status.ok()) continue;
     const absl::StatusOr<std::vector<std::string>> removed =
-        storages_[i]->RemoveStale(stem_ + "_", absl::Now() - kStaleUploadAge);
+        storages_[i]->RemoveStale(stem_, absl::Now() - kStaleUploadAge);
     if (!removed.ok()) {
       Log(Severity::kWarning, absl::StrCat("cannot look for unfinished uploads at ",
                                            storages_[i]->Url(), ": ", removed.status().message()));
@@ -186,12 +187,10 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   pipeline_options.workers = options_.workers;
   pipeline_options.stop_on_sink_failure = options_.stop_on_destination_failure;
   pipeline_options.on_progress = options_.on_progress;
-  const uint64_t blocks = plan->tar_bytes() / pipeline_options.block_bytes + 1;
   VS_ASSIGN_OR_RETURN(
       pipeline_options.part_bytes,
-      ChoosePartBytes(plan->tar_bytes() + 2 * blocks *
-                                              (codec->Bound(pipeline_options.block_bytes) -
-                                               pipeline_options.block_bytes),
+      ChoosePartBytes(MaxEncodedBytes(plan->tar_bytes(), pipeline_options.block_bytes,
+                                      codec->Bound(pipeline_options.block_bytes)),
                       options_.memory_bytes, options_.part_bytes));
   VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(report));
   RemoveStale(*report);

@@ -41,6 +41,15 @@ absl::StatusOr<BackupInfo> LatestBackup(Storage* storage, std::string_view stem)
   VS_ASSIGN_OR_RETURN(const std::vector<BackupInfo> backups, ListBackups(storage, stem));
   const auto latest = std::find_if(backups.begin(), backups.end(),
                                    [](const BackupInfo& backup) { return backup.proven; });
+  const bool several = std::any_of(backups.begin(), backups.end(), [&](const BackupInfo& backup) {
+    return backup.proven && backup.parsed.stem != latest->parsed.stem;
+  });
+  if (several) {
+    return MakeError(ErrorKind::kGeneral, absl::StatusCode::kFailedPrecondition,
+                     absl::StrCat(storage->Url(),
+                                  " holds backups of several names: say which with "
+                                  "--name"));
+  }
   if (latest != backups.end()) return *latest;
   return MakeError(ErrorKind::kGeneral, absl::StatusCode::kNotFound,
                    absl::StrCat("no proven backup at ", storage->Url(),

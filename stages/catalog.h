@@ -25,7 +25,8 @@ struct BackupInfo {
 // archive and foreign objects are passed over.
 absl::StatusOr<std::vector<BackupInfo>> ListBackups(Storage* storage, std::string_view stem);
 
-// The newest proven backup. kNotFound, naming the destination, when there is none.
+// The newest proven backup. kNotFound, naming the destination, when there is none;
+// kFailedPrecondition when there are several names to choose from and no stem is given.
 absl::StatusOr<BackupInfo> LatestBackup(Storage* storage, std::string_view stem);
 
 }  // namespace volstream

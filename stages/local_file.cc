@@ -27,6 +27,11 @@ std::string_view RemedyFor(int error) {
       return ": run as a user who may write there or choose another destination";
     case EROFS:
       return ": choose a destination that can be written to";
+    case ENOENT:
+    case ENOTDIR:
+      return ": check the path";
+    case EIO:
+      return ": check the disk";
     case EEXIST:
       return ": another backup took this name; run again";
     default:
@@ -58,7 +63,10 @@ std::string PartialNameOf(std::string_view name) {
 }
 
 std::string_view NameOfPartial(std::string_view partial) {
-  if (!partial.starts_with('.') || !partial.ends_with(kPartialSuffix)) return "";
+  if (partial.size() <= 1 + kPartialSuffix.size() || !partial.starts_with('.') ||
+      !partial.ends_with(kPartialSuffix)) {
+    return "";
+  }
   partial.remove_prefix(1);
   partial.remove_suffix(kPartialSuffix.size());
   return partial;

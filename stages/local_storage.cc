@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
+#include "stages/archive_name.h"
 #include "stages/beneath.h"
 #include "stages/digest.h"
 #include "stages/error_kind.h"
@@ -48,7 +49,7 @@ class LocalStorage : public Storage {
   absl::StatusOr<size_t> ReadAt(std::string_view name, uint64_t offset,
                                 MutableByteSpan out) override;
   absl::Status Remove(const std::vector<std::string>& names) override;
-  absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view name_prefix,
+  absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view stem,
                                                        absl::Time older_than) override;
 
  private:
@@ -199,7 +200,7 @@ absl::Status LocalStorage::Remove(const std::vector<std::string>& names) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> LocalStorage::RemoveStale(std::string_view name_prefix,
+absl::StatusOr<std::vector<std::string>> LocalStorage::RemoveStale(std::string_view stem,
                                                                    absl::Time older_than) {
   (void)older_than;  // the lock says whether the writer lives, whatever its age
   VS_ASSIGN_OR_RETURN(const UniqueFd dir, OpenDirectory());
@@ -207,12 +208,12 @@ absl::StatusOr<std::vector<std::string>> LocalStorage::RemoveStale(std::string_v
   std::vector<std::string> removed;
   for (const std::string& name : names) {
     const std::string_view final_name = NameOfPartial(name);
-    if (final_name.empty() || !final_name.starts_with(name_prefix)) continue;
+    if (!BelongsTo(final_name, stem)) continue;
     const UniqueFd file(
         openat(dir.get(), name.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!file.valid() || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
     if (unlinkat(dir.get(), name.c_str(), 0) == 0) {
-      removed.push_back(absl::StrCat("unfinished ", UrlOf(name), " of a run that died"));
+      removed.push_back(absl::StrCat("the unfinished ", UrlOf(name), " of a run that died"));
     }
   }
   return removed;

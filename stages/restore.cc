@@ -25,6 +25,7 @@
 #include "stages/gzip_reader.h"
 #include "stages/local_file.h"
 #include "stages/receipt.h"
+#include "stages/tar_header.h"
 #include "stages/warnings.h"
 
 namespace volstream {
@@ -61,6 +62,7 @@ struct ReadState {
   bool started = false;
   ByteSpan first;                      // read to see what it is, not yet handed on
   std::optional<GzipReader> inflater;  // where the archive is gzip
+  uint64_t trailing_zeros = 0;         // of all that was handed on
   absl::Status status;
 
   absl::StatusOr<ByteSpan> NextRaw() {
@@ -72,7 +74,14 @@ struct ReadState {
       VS_ASSIGN_OR_RETURN(first, reader->Next());
       if (LooksLikeGzip(first)) inflater.emplace([this] { return NextRaw(); });
     }
-    return inflater.has_value() ? inflater->Next() : NextRaw();
+    absl::StatusOr<ByteSpan> bytes = inflater.has_value() ? inflater->Next() : NextRaw();
+    if (bytes.ok()) CountZeros(*bytes);
+    return bytes;
+  }
+  void CountZeros(ByteSpan bytes) {
+    const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](uint8_t b) { return b != 0; });
+    const size_t zeros = static_cast<size_t>(last - bytes.rbegin());
+    trailing_zeros = zeros == bytes.size() ? trailing_zeros + zeros : zeros;
   }
 };
 
@@ -116,6 +125,7 @@ class Extraction {
   absl::Status RestoreEntries(archive* in, archive* out);
   absl::Status RestoreEntry(archive* in, archive_entry* entry, archive* out);
   absl::Status CopyData(archive* in, archive* out, std::string_view path);
+  absl::Status CheckNotCancelled() const;
   void RestoreDirectoryTimes();
   absl::Status Damaged(archive* in) const;
   absl::Status ReadFailure(const absl::Status& status, archive* in) const;
@@ -203,8 +213,19 @@ absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
     if (!rest.ok()) return ReadFailure(rest.status(), in.get());
     if (rest->empty()) break;
   }
+  // libarchive takes the end of the bytes for the end of the tar; only the mark says that it is.
+  if (state.inflater.has_value() && state.trailing_zeros < kTarEndBytes) {
+    return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+                     absl::StrCat(url_, " is cut off: its end mark is missing, after ",
+                                  report_.entries, " entries"));
+  }
   report_.archive_bytes = reader->bytes_read();
   return report_;
+}
+
+absl::Status Extraction::CheckNotCancelled() const {
+  if (options_.cancelled == nullptr || !options_.cancelled->load()) return absl::OkStatus();
+  return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
 }
 
 void Extraction::RestoreDirectoryTimes() {
@@ -220,9 +241,7 @@ void Extraction::RestoreDirectoryTimes() {
 
 absl::Status Extraction::RestoreEntries(archive* in, archive* out) {
   while (true) {
-    if (options_.cancelled != nullptr && options_.cancelled->load()) {
-      return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
-    }
+    VS_RETURN_IF_ERROR(CheckNotCancelled());
     archive_entry* entry = nullptr;
     const int result = archive_read_next_header(in, &entry);
     if (result == ARCHIVE_EOF) {
@@ -231,8 +250,8 @@ absl::Status Extraction::RestoreEntries(archive* in, archive* out) {
     }
     if (result < ARCHIVE_WARN) return Damaged(in);
     if (result == ARCHIVE_WARN) Warn(archive_entry_pathname(entry), TextOf(in));
-    VS_RETURN_IF_ERROR(RestoreEntry(in, entry, out));
     ++report_.entries;
+    VS_RETURN_IF_ERROR(RestoreEntry(in, entry, out));
   }
 }
 
@@ -254,6 +273,7 @@ absl::Status Extraction::RestoreEntry(archive* in, archive_entry* entry, archive
     const int error = archive_errno(out);
     if (error == ENOSPC || error == EDQUOT || error == EROFS) return FileError(error, target_);
     Warn(path, absl::StrCat("not restored: ", TextOf(out)));
+    ++report_.not_restored;
     return absl::OkStatus();
   }
   if (result != ARCHIVE_OK) Warn(path, TextOf(out));
@@ -274,6 +294,7 @@ absl::Status Extraction::CopyData(archive* in, archive* out, std::string_view pa
     const int result = archive_read_data_block(in, &data, &bytes, &offset);
     if (result == ARCHIVE_EOF) return absl::OkStatus();
     if (result < ARCHIVE_WARN) return Damaged(in);
+    VS_RETURN_IF_ERROR(CheckNotCancelled());
     if (archive_write_data_block(out, data, bytes, offset) < ARCHIVE_WARN) {
       return FileError(archive_errno(out),
                        absl::StrCat("cannot write ", target_, "/", PrintablePath(path)));
@@ -292,8 +313,12 @@ absl::StatusOr<RestoreReport> RestoreArchive(Storage* storage, const std::string
   const absl::StatusOr<std::string> text = storage->ReadAll(ReceiptNameOf(name));
   if (text.ok()) {
     absl::StatusOr<Receipt> receipt = Receipt::FromJson(*text);
-    if (!receipt.ok()) return WithContext(receipt.status(), ReceiptNameOf(url));
-    expected_md5 = receipt->md5;
+    if (receipt.ok()) {
+      expected_md5 = receipt->md5;
+    } else if (options.on_warning) {
+      options.on_warning(absl::StrCat(ReceiptNameOf(url), ": ", receipt.status().message(),
+                                      "; restoring without it"));
+    }
   } else if (!absl::IsNotFound(text.status())) {
     return text.status();
   }

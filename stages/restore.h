@@ -36,7 +36,8 @@ struct RestoreReport {
   uint64_t file_bytes = 0;
   uint64_t archive_bytes = 0;  // read
   uint64_t warnings = 0;
-  bool md5_checked = false;  // the whole archive was compared with the receipt's MD5
+  uint64_t not_restored = 0;  // entries that are not there, or not whole
+  bool md5_checked = false;   // the whole archive was compared with the receipt's MD5
 };
 
 // Restores the archive `name` of `storage`. Where a receipt is beside it, the archive's MD5 is

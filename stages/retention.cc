@@ -7,13 +7,14 @@
 
 namespace volstream {
 
-std::vector<BackupInfo> PlanRetention(const std::vector<BackupInfo>& backups, int keep_last) {
+std::vector<BackupInfo> PlanRetention(const std::vector<BackupInfo>& backups, int keep_last,
+                                      std::string_view spare) {
   std::vector<BackupInfo> removals;
   if (keep_last <= 0) return removals;
   std::map<std::string, int> proven_seen;
   for (const BackupInfo& backup : backups) {
     int& seen = proven_seen[backup.parsed.stem];
-    if (seen >= keep_last) {
+    if (seen >= keep_last && backup.name != spare) {
       removals.push_back(backup);
     } else if (backup.proven) {
       ++seen;
@@ -34,9 +35,10 @@ absl::Status RemoveBackups(Storage* storage, const std::vector<BackupInfo>& back
 }
 
 absl::StatusOr<std::vector<BackupInfo>> ApplyRetention(Storage* storage, std::string_view stem,
-                                                       int keep_last, bool dry_run) {
+                                                       int keep_last, bool dry_run,
+                                                       std::string_view spare) {
   VS_ASSIGN_OR_RETURN(const std::vector<BackupInfo> backups, ListBackups(storage, stem));
-  const std::vector<BackupInfo> removals = PlanRetention(backups, keep_last);
+  const std::vector<BackupInfo> removals = PlanRetention(backups, keep_last, spare);
   if (!dry_run && !removals.empty()) VS_RETURN_IF_ERROR(RemoveBackups(storage, removals));
   return removals;
 }

@@ -20,8 +20,10 @@ inline constexpr int kDefaultKeepS3 = 20;
 
 // The backups to remove so that of each stem the `keep_last` newest proven ones stay. Unproven
 // ones never count as kept and go only when that many newer proven ones exist. keep_last == 0
-// keeps everything. `backups` is ordered newest first.
-std::vector<BackupInfo> PlanRetention(const std::vector<BackupInfo>& backups, int keep_last);
+// keeps everything. `backups` is ordered newest first. The backup named `spare` never goes,
+// wherever its name sorts: a clock that was ahead once must not cost the backup just made.
+std::vector<BackupInfo> PlanRetention(const std::vector<BackupInfo>& backups, int keep_last,
+                                      std::string_view spare = "");
 
 // Removes the backups: receipts first, so that a removal cut short leaves unproven archives and
 // never a receipt that vouches for nothing.
@@ -29,7 +31,8 @@ absl::Status RemoveBackups(Storage* storage, const std::vector<BackupInfo>& back
 
 // Lists, plans, and unless dry_run removes. Returns what is or would be removed.
 absl::StatusOr<std::vector<BackupInfo>> ApplyRetention(Storage* storage, std::string_view stem,
-                                                       int keep_last, bool dry_run);
+                                                       int keep_last, bool dry_run,
+                                                       std::string_view spare = "");
 
 }  // namespace volstream
 

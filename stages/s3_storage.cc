@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
+#include "stages/archive_name.h"
 #include "stages/curl_transport.h"
 #include "stages/digest.h"
 #include "stages/error_kind.h"
@@ -44,7 +45,7 @@ class S3Storage : public Storage {
   absl::StatusOr<size_t> ReadAt(std::string_view name, uint64_t offset,
                                 MutableByteSpan out) override;
   absl::Status Remove(const std::vector<std::string>& names) override;
-  absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view name_prefix,
+  absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view stem,
                                                        absl::Time older_than) override;
 
  private:
@@ -200,10 +201,10 @@ absl::Status S3Storage::RemoveBatch(const std::vector<std::string>& names) {
   return S3StatusOf(failure, absl::StrCat("removal of ", what), "");
 }
 
-absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view name_prefix,
+absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view stem,
                                                                 absl::Time older_than) {
   std::vector<std::string> removed;
-  const std::string prefix = KeyOf(name_prefix);
+  const std::string prefix = KeyOf(stem);
   UploadPage page;
   do {
     S3Request request =
@@ -218,10 +219,8 @@ absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view
     }
     page = *std::move(next);
     for (const ListedUpload& upload : page.uploads) {
-      // Names have no '/': what lies deeper belongs to another destination.
-      if (!absl::StartsWith(upload.key, prefix) ||
-          upload.key.find('/', location_.prefix.size()) != std::string::npos ||
-          upload.initiated >= older_than) {
+      if (!absl::StartsWith(upload.key, location_.prefix) || upload.initiated >= older_than ||
+          !BelongsTo(std::string_view(upload.key).substr(location_.prefix.size()), stem)) {
         continue;
       }
       S3Request abort = AbortUploadRequest(upload.key, upload.upload_id);
@@ -230,7 +229,7 @@ absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view
       if (S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status)) continue;
       VS_RETURN_IF_ERROR(status);
       removed.push_back(absl::StrCat(
-          "aborted the unfinished upload of ", client_->UrlOf(upload.key), " begun ",
+          "the unfinished upload of ", client_->UrlOf(upload.key), " begun ",
           absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", upload.initiated, absl::UTCTimeZone())));
     }
   } while (page.truncated);

@@ -17,6 +17,10 @@
 
 namespace volstream {
 
+// S3 uploads begun longer ago than this are taken for dead: a run that still uploads has begun its
+// upload when it began, so this is the longest that a run may take.
+inline constexpr absl::Duration kStaleUploadAge = absl::Hours(7 * 24);
+
 enum class StorageKind { kLocal, kS3 };
 
 struct ObjectInfo {
@@ -62,10 +66,10 @@ class Storage {
   // Removes the named objects; a name that is not there is no error.
   virtual absl::Status Remove(const std::vector<std::string>& names) = 0;
 
-  // Removes what dead runs left of unfinished objects whose names begin with name_prefix: where
-  // liveness cannot be seen (S3 uploads), only those begun before `older_than`. Returns a line
-  // for each thing removed.
-  virtual absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view name_prefix,
+  // Removes what dead runs left of unfinished archives and receipts of `stem` (of every stem if it
+  // is empty): where liveness cannot be seen (S3 uploads), only those begun before `older_than`.
+  // Returns a line for each thing removed.
+  virtual absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view stem,
                                                                absl::Time older_than) = 0;
 };
 

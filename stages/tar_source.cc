@@ -48,14 +48,16 @@ size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
                             MutableByteSpan out) {
   const VolumePlan::Entry& entry = plan_->entries()[index];
   std::shared_ptr<VolumeFiles::File> file;
-  if (entry.bytes > 0) {
+  const bool links_to_file =
+      entry.link_to != VolumePlan::kNone && S_ISREG(plan_->entries()[entry.link_to].mode);
+  // Empty files too: one may have got its content since.
+  if (S_ISREG(entry.mode) && entry.link_to == VolumePlan::kNone) {
     file = files_.Open(index);
     if (!file->present()) {
       files_.Produced(index, file, range_bytes);
       return 0;
     }
-  } else if (entry.link_to != VolumePlan::kNone && plan_->entries()[entry.link_to].bytes > 0 &&
-             !files_.IsPresent(entry.link_to)) {
+  } else if (links_to_file && !files_.IsPresent(entry.link_to)) {
     // Once, though its header may lie in several blocks.
     if (offset == entry.tar_offset) {
       warnings_->Add(plan_->PathOf(index),

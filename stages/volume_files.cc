@@ -108,27 +108,34 @@ void VolumeFiles::Decide(uint32_t index, File* file) {
   if (std::exchange(file->decided_, true)) return;
   file->bytes_left_ = entry.end_offset() - entry.tar_offset;
   UniqueFd fd = OpenFile(index);
-  int error = errno;
-  if (!fd.valid() && MeansGone(error) && entry.has_links) {
-    fd = OpenByAnotherName(index);
-    error = ENOENT;
-  }
+  const int error = errno;
   struct stat info {};
-  if (!fd.valid()) {
+  const auto is_planned_file = [&] {
+    return fd.valid() && fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode) &&
+           info.st_dev == entry.device && info.st_ino == entry.inode;
+  };
+  bool planned_file = is_planned_file();
+  if (!planned_file && entry.has_links) {
+    if (UniqueFd other = OpenByAnotherName(index); other.valid()) {
+      fd = std::move(other);
+      planned_file = is_planned_file();
+    }
+  }
+  if (planned_file) {
+    file->fd_ = std::move(fd);
+  } else if (!fd.valid()) {
     if (MeansGone(error)) {
       warnings_->Add(plan_->PathOf(index), "vanished before it was read; left out");
     } else {
       warnings_->AddMissing(plan_->PathOf(index),
                             absl::StrCat("cannot be read, left out: ", strerror(error)));
     }
-  } else if (fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+  } else if (!S_ISREG(info.st_mode)) {
     warnings_->Add(plan_->PathOf(index), "is no longer a file; left out");
   } else {
-    if (info.st_dev != entry.device || info.st_ino != entry.inode) {
-      file->warned_ = true;
-      warnings_->Add(plan_->PathOf(index),
-                     "was replaced by another file; the new content was stored at the old size");
-    }
+    file->warned_ = true;
+    warnings_->Add(plan_->PathOf(index),
+                   "was replaced by another file; the new content was stored at the old size");
     file->fd_ = std::move(fd);
   }
   if (entry.has_links) {

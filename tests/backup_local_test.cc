@@ -3,9 +3,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -44,8 +45,7 @@ TEST_F(BackupLocal, NamesTheArchiveAfterTheSourceAndTheTime) {
   BackUp(Source(), backups_);
   const std::vector<std::string> archives = ArchivesIn(backups_);
   ASSERT_EQ(archives.size(), 1u);
-  EXPECT_TRUE(std::regex_match(archives[0], std::regex("volume_\\d{8}_\\d{6}\\.tar\\.gz")))
-      << archives[0];
+  EXPECT_EQ(NameOfArchive(archives[0]), "volume") << archives[0];
 }
 
 TEST_F(BackupLocal, TakesTheTimeInUtc) {
@@ -187,19 +187,23 @@ TEST_F(BackupLocal, StaysWithinItsMemoryBudget) {
   const CommandResult result =
       Volstream({"backup", source, "--to", backups_, "--memory", "64MiB", "--level", "1"}).Run();
   EXPECT_EQ(result.exit_code, 0) << result;
-  // The kernel counts the forked test in, so a child that does nothing is what is taken off.
-  const CommandResult nothing = Command({"true"}).Run();
-  EXPECT_LT(result.peak_rss_bytes, 64 * kMiB + 64 * kMiB)
-      << "the test itself has " << nothing.peak_rss_bytes;
+  EXPECT_LT(result.peak_rss_bytes, 64 * kMiB + 64 * kMiB);
+  EXPECT_GT(result.peak_rss_bytes, 8 * kMiB) << "nothing was measured";
 }
 
 TEST_F(BackupLocal, LogsLinesWithTimeAndLevel) {
   const CommandResult result = Volstream({"backup", Source(), "--to", backups_}).Run();
   EXPECT_EQ(result.out, "");
-  const std::regex line("\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d \\[(INFO|SUCCESS)\\] .+");
+  constexpr size_t kStampBytes = std::string_view("2025-08-11 11:16:28").size();
   ASSERT_FALSE(LinesOf(result.err).empty());
-  for (const std::string& text : LinesOf(result.err)) {
-    EXPECT_TRUE(std::regex_match(text, line)) << text;
+  for (const std::string& line : LinesOf(result.err)) {
+    absl::Time time;
+    std::string error;
+    EXPECT_TRUE(absl::ParseTime("%E4Y-%m-%d %H:%M:%S", line.substr(0, kStampBytes),
+                                absl::UTCTimeZone(), &time, &error))
+        << line << ": " << error;
+    const std::string rest = line.substr(std::min(line.size(), kStampBytes));
+    EXPECT_TRUE(rest.starts_with(" [INFO] ") || rest.starts_with(" [SUCCESS] ")) << line;
   }
   EXPECT_NE(result.err.find("[SUCCESS]"), std::string::npos) << result;
 }

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -304,6 +305,19 @@ TEST(Help, VersionIsOneLineOnStdout) {
   EXPECT_EQ(result.exit_code, 0) << result;
   ASSERT_EQ(LinesOf(result.out).size(), 1u) << result;
   EXPECT_NE(result.out.find("0.1.0"), std::string::npos) << result;
+}
+
+TEST_F(BadInput, KeysInAnS3UrlAreRefusedAndNotRepeated) {
+  const CommandResult result =
+      Volstream({"backup", source_, "--to", "s3://EXAMPLEKEY:examplesecret@bucket/p/"}).Run();
+  ExpectOneError(result, kExitS3, {"AWS_SECRET_ACCESS_KEY"});
+  EXPECT_EQ(result.err.find("examplesecret"), std::string::npos) << result;
+}
+
+TEST_F(BadInput, ARelativeDestinationInsideTheSourceIsRefused) {
+  ExpectOneError(Volstream({"backup", ".", "--to", "inside"}).Cwd(source_).Run(), kExitGeneral,
+                 {"inside"});
+  EXPECT_FALSE(std::filesystem::exists(source_ + "/inside"));
 }
 
 }  // namespace

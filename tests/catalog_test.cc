@@ -125,5 +125,12 @@ TEST_F(Catalog, HandsOnTheErrorOfTheListing) {
   EXPECT_EQ(KindOf(LatestBackup(&storage_, "").status()), ErrorKind::kS3);
 }
 
+TEST_F(Catalog, LatestOfSeveralNamesAsksForOne) {
+  Add("v", "20200101_000000", true);
+  Add("w", "20200102_000000", true);
+  EXPECT_EQ(LatestBackup(&storage_, "").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(LatestBackup(&storage_, "v")->name, "v_20200101_000000.tar.gz");
+}
+
 }  // namespace
 }  // namespace volstream

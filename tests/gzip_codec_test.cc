@@ -180,5 +180,16 @@ TEST(GzipCodec, NamesTheRangeWhenItRefusesALevel) {
   EXPECT_NE(message.find("1 and 12"), std::string::npos) << message;
 }
 
+TEST(GzipCodec, WritesTheExampleOfTheFormatPage) {
+  const std::unique_ptr<GzipCodec> codec = Codec(6);
+  std::string member(codec->Bound(5), '\0');
+  const absl::StatusOr<EncodedBlock> encoded = codec->Encode(
+      AsBytes("hello"), MutableByteSpan(reinterpret_cast<uint8_t*>(member.data()), member.size()));
+  ASSERT_TRUE(encoded.ok());
+  EXPECT_EQ(ToHex(AsBytes(member.substr(0, encoded->bytes))),
+            "1f8b08040000000000ff14005653100032000000050000"
+            "00fddc625c55e85595010500faff68656c6c6f86a6103605000000");
+}
+
 }  // namespace
 }  // namespace volstream

@@ -229,21 +229,22 @@ TEST_F(LocalSinkTest, BeginRefusesANameThatAnotherRunIsWriting) {
 }
 
 TEST_F(LocalSinkTest, RemoveStaleSparesItWhileItLives) {
-  ASSERT_TRUE(sink_->Begin(shape_).ok());
+  LocalSink sink(directory_.path(), "v_20200101_000000.tar.gz");
+  ASSERT_TRUE(sink.Begin(shape_).ok());
   const absl::StatusOr<std::vector<std::string>> removed =
-      OpenLocalStorage(directory_.path())->RemoveStale("a", absl::InfiniteFuture());
+      OpenLocalStorage(directory_.path())->RemoveStale("v", absl::InfiniteFuture());
   ASSERT_TRUE(removed.ok());
   EXPECT_TRUE(removed->empty());
-  ASSERT_TRUE(Put(MakePart(0)).ok());
-  EXPECT_TRUE(Finish(kPartBytes).ok());
+  EXPECT_EQ(Names(), std::vector<std::string>{".v_20200101_000000.tar.gz.partial"});
+  EXPECT_TRUE(sink.Abort().ok());
 }
 
 TEST_F(LocalSinkTest, RemoveStaleRemovesItWhenItDied) {
-  ASSERT_TRUE(sink_->Begin(shape_).ok());
-  sink_.reset();  // neither Finish nor Abort: as a run that was killed
-  EXPECT_EQ(Names(), std::vector<std::string>{".a.tar.gz.partial"});
+  LocalSink(directory_.path(), "v_20200101_000000.tar.gz").Begin(shape_).IgnoreError();
+  // Gone with neither Finish nor Abort: as a run that was killed.
+  EXPECT_EQ(Names(), std::vector<std::string>{".v_20200101_000000.tar.gz.partial"});
   const absl::StatusOr<std::vector<std::string>> removed =
-      OpenLocalStorage(directory_.path())->RemoveStale("a", absl::InfinitePast());
+      OpenLocalStorage(directory_.path())->RemoveStale("v", absl::InfinitePast());
   ASSERT_TRUE(removed.ok());
   EXPECT_EQ(removed->size(), 1u);
   EXPECT_TRUE(Names().empty());

@@ -231,33 +231,39 @@ TEST_F(LocalStorageTest, RemoveNamesWhatItCannotRemove) {
 }
 
 TEST_F(LocalStorageTest, RemoveStaleRemovesPartialsOfDeadRuns) {
-  WriteFile(At(".v_1.tar.gz.partial"), "half");
-  const std::vector<std::string> removed = RemoveStale("v_");
+  WriteFile(At(".v_20200101_000000.tar.gz.partial"), "half");
+  const std::vector<std::string> removed = RemoveStale("v");
   ASSERT_EQ(removed.size(), 1u);
-  EXPECT_NE(removed[0].find("v_1.tar.gz"), std::string::npos) << removed[0];
+  EXPECT_NE(removed[0].find("v_20200101_000000.tar.gz"), std::string::npos) << removed[0];
   EXPECT_TRUE(NamesIn(directory_.path()).empty());
 }
 
 TEST_F(LocalStorageTest, RemoveStaleSparesPartialsOfLivingRuns) {
-  WriteFile(At(".v_1.tar.gz.partial"), "half");
-  const UniqueFd writer(open(At(".v_1.tar.gz.partial").c_str(), O_WRONLY | O_CLOEXEC));
+  WriteFile(At(".v_20200101_000000.tar.gz.partial"), "half");
+  const UniqueFd writer(
+      open(At(".v_20200101_000000.tar.gz.partial").c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_EQ(flock(writer.get(), LOCK_EX), 0);
-  EXPECT_TRUE(RemoveStale("v_").empty());
-  EXPECT_TRUE(Exists(At(".v_1.tar.gz.partial")));
+  EXPECT_TRUE(RemoveStale("v").empty());
+  EXPECT_TRUE(Exists(At(".v_20200101_000000.tar.gz.partial")));
 }
 
 TEST_F(LocalStorageTest, RemoveStaleSparesOtherNames) {
-  const std::vector<std::string> others = {".partial", ".v_1", ".w_1.tar.gz.partial", "v_1.tar.gz",
-                                           "v_2.partial"};
+  const std::vector<std::string> others = {".partial",
+                                           ".v_1",
+                                           ".v_a_20200101_000000.tar.gz.partial",
+                                           ".v_notes.csv.partial",
+                                           ".w_20200101_000000.tar.gz.partial",
+                                           "v_2.partial",
+                                           "v_20200101_000000.tar.gz"};
   for (const std::string& name : others) WriteFile(At(name), "");
-  EXPECT_TRUE(RemoveStale("v_").empty());
+  EXPECT_TRUE(RemoveStale("v").empty());
   EXPECT_EQ(NamesIn(directory_.path()), others);
 }
 
 TEST_F(LocalStorageTest, RemoveStaleFollowsNoSymlink) {
   WriteFile(At("victim"), "precious");
-  fs::create_symlink("victim", At(".v_1.partial"));
-  RemoveStale("v_");
+  fs::create_symlink("victim", At(".v_20200101_000000.tar.gz.partial"));
+  RemoveStale("v");
   EXPECT_EQ(ReadFile(At("victim")), "precious");
 }
 

@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "tests/support/fake_stages.h"
 #include "engine/mutex.h"
+#include "tests/support/fake_stages.h"
 
 namespace volstream {
 namespace {

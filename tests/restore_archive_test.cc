@@ -11,8 +11,11 @@
 
 #include "stages/archive_name.h"
 #include "stages/backup.h"
+#include "stages/digest.h"
 #include "stages/error_kind.h"
+#include "stages/gzip_codec.h"
 #include "stages/restore.h"
+#include "stages/tar_header.h"
 #include "tests/support/fake_storage.h"
 #include "tests/support/tree.h"
 
@@ -84,11 +87,34 @@ TEST_F(RestoreArchiveTest, RefusesAnArchiveThatDiffersFromItsReceipt) {
   EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kIntegrity);
 }
 
-TEST_F(RestoreArchiveTest, RefusesADamagedReceipt) {
+TEST_F(RestoreArchiveTest, RestoresWithoutADamagedReceiptAndSaysSo) {
   const std::string name = BackUp();
   storage_.Set(ReceiptNameOf(name), "{");
-  EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kIntegrity);
-  EXPECT_FALSE(Exists(options_.target));
+  std::string warning;
+  options_.on_warning = [&warning](std::string_view text) { warning = text; };
+  const absl::StatusOr<RestoreReport> report = Restore(name);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_FALSE(report->md5_checked);
+  EXPECT_NE(warning.find("restoring without it"), std::string::npos) << warning;
+}
+
+TEST_F(RestoreArchiveTest, FindsAnArchiveWithoutItsEndMarkCutOff) {
+  const std::string name = BackUp();
+  // One member that is whole, and a tar that just stops.
+  absl::StatusOr<std::unique_ptr<GzipCodec>> codec = GzipCodec::Create(6);
+  ASSERT_TRUE(codec.ok());
+  TarEntry root;
+  root.type = TarType::kDirectory;
+  root.path = "./";
+  const std::string tar = TarHeaderOf(root);
+  std::string member((*codec)->Bound(tar.size()), '\0');
+  const absl::StatusOr<EncodedBlock> encoded = (*codec)->Encode(
+      AsBytes(tar), MutableByteSpan(reinterpret_cast<uint8_t*>(member.data()), member.size()));
+  ASSERT_TRUE(encoded.ok());
+  storage_.Set("cut.tar.gz", member.substr(0, encoded->bytes));
+  const absl::Status status = Restore("cut.tar.gz").status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kIntegrity) << status;
+  EXPECT_NE(status.message().find("cut off"), absl::string_view::npos) << status;
 }
 
 TEST_F(RestoreArchiveTest, TakesAReceiptThatCannotBeReadForAnError) {

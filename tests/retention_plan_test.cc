@@ -162,5 +162,12 @@ TEST_F(RetentionRun, RemovesNothingWhenTheListingFails) {
   EXPECT_TRUE(storage_.log().empty());
 }
 
+TEST(PlanRetention, NeverTakesTheBackupJustMadeWhereverItsNameSorts) {
+  // A clock that was ahead once left three names in the future; the new one sorts behind them.
+  const std::vector<BackupInfo> backups = Backups("PPPP");
+  EXPECT_EQ(PlanRetention(backups, 3).size(), 1u);
+  EXPECT_TRUE(PlanRetention(backups, 3, backups[3].name).empty());
+}
+
 }  // namespace
 }  // namespace volstream

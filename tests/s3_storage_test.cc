@@ -151,17 +151,19 @@ TEST_F(S3StorageTest, RemovesStaleUploadsOfItsOwnPrefixOnly) {
     const std::unique_ptr<Storage> storage = Open(url);
     EXPECT_TRUE((*storage->NewSink(name))->Begin({0, kPartBytes}).ok());
   };
-  begin("s3://bucket/p", "vol_1.tar.gz", old);
-  begin("s3://bucket/p", "vol_2.tar.gz", now_);
-  begin("s3://bucket/p", "other_1.tar.gz", old);
-  begin("s3://bucket/p/vol_deep", "x", old);
-  begin("s3://bucket", "vol_1.tar.gz", old);
+  begin("s3://bucket/p", "vol_20200101_000000.tar.gz", old);
+  begin("s3://bucket/p", "vol_20200102_000000.tar.gz", now_);
+  begin("s3://bucket/p", "other_20200101_000000.tar.gz", old);
+  begin("s3://bucket/p", "vol_notes.csv", old);
+  begin("s3://bucket/p/vol_deep", "vol_20200101_000000.tar.gz", old);
+  begin("s3://bucket", "vol_20200101_000000.tar.gz", old);
   const absl::StatusOr<std::vector<std::string>> removed =
-      storage_->RemoveStale("vol_", now_ - absl::Hours(24));
+      storage_->RemoveStale("vol", now_ - absl::Hours(24));
   ASSERT_TRUE(removed.ok()) << removed.status();
   ASSERT_EQ(removed->size(), 1u);
-  EXPECT_TRUE(absl::StrContains((*removed)[0], "s3://bucket/p/vol_1.tar.gz")) << (*removed)[0];
-  EXPECT_EQ(transport_.UploadCount(), 4u);
+  EXPECT_TRUE(absl::StrContains((*removed)[0], "s3://bucket/p/vol_20200101_000000.tar.gz"))
+      << (*removed)[0];
+  EXPECT_EQ(transport_.UploadCount(), 5u);
 }
 
 TEST_F(S3StorageTest, RefusesNamesWithASlash) {

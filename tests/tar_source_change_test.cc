@@ -217,6 +217,31 @@ TEST_F(TarSourceChange, AFileThatLostOneOfItsNamesIsReadByAnother) {
   EXPECT_EQ(warnings_.count(), 0u) << ::testing::PrintToString(warnings_.texts());
 }
 
+TEST_F(TarSourceChange, AHardLinkedFileWhoseFirstNameWasReplacedIsKept) {
+  const std::string path = FileOfWholeSeconds("a", "12345");
+  fs::create_hard_link(path, root_ + "/b");
+  Plan();
+  WriteFile(directory_ / "other", "other");
+  fs::rename(directory_ / "other", path);
+  EXPECT_EQ(ReadTar(Stream()).at(1).data, "12345");
+}
+
+TEST_F(TarSourceChange, AnEmptyFileThatGrewIsAWarning) {
+  const std::string path = File("f", "");
+  Plan();
+  WriteFile(path, "12345");
+  EXPECT_EQ(ReadTar(Stream()).at(1).data, "");
+  ExpectOneWarning("f", "grew");
+}
+
+TEST_F(TarSourceChange, AnEmptyFileThatVanishedIsLeftOut) {
+  const std::string path = File("f", "");
+  Plan();
+  fs::remove(path);
+  EXPECT_EQ(PathsIn(Stream()), std::vector<std::string>{"./"});
+  ExpectOneWarning("f", "vanished");
+}
+
 TEST_F(TarSourceChange, HardLinksStayWhenTheirOwnNameVanished) {
   const std::string path = File("a", "12345");
   fs::create_hard_link(path, root_ + "/b");

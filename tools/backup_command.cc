@@ -67,7 +67,7 @@ int Prune(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& stora
     const absl::StatusOr<int> keep = KeepFor(flags, *storages[i]);
     if (!keep.ok()) return Fail(log, keep.status());
     const absl::StatusOr<std::vector<BackupInfo>> removed =
-        ApplyRetention(storages[i].get(), stem, *keep, /*dry_run=*/false);
+        ApplyRetention(storages[i].get(), stem, *keep, /*dry_run=*/false, report.receipt.archive);
     if (!removed.ok()) {
       exit_code = Fail(log, removed.status());
       continue;
@@ -118,7 +118,11 @@ int Run(Flags flags, Interrupt* interrupt) {
   }
   if (!report.status.ok()) {
     if (KindOf(report.status) == ErrorKind::kPartial && !flags.no_prune) {
-      log.Warning("no older backup was removed");
+      if (report.receipt.missing_count > 0) {
+        log.Warning("no older backup was removed, as this one is incomplete");
+      } else {
+        Prune(flags, storages, report, &log);
+      }
     }
     return Fail(&log, report.status);
   }

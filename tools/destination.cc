@@ -16,6 +16,16 @@ namespace {
 
 constexpr std::string_view kS3Scheme = "s3://";
 
+// Without repeating the text: it may hold a secret.
+absl::Status RefuseKeysInUrl(const std::string& text) {
+  if (!absl::StartsWithIgnoreCase(text, "s3:") || text.find('@') == std::string::npos) {
+    return absl::OkStatus();
+  }
+  return MakeError(ErrorKind::kS3, absl::StatusCode::kInvalidArgument,
+                   "an S3 URL holds an '@': keys do not belong there, set AWS_ACCESS_KEY_ID and "
+                   "AWS_SECRET_ACCESS_KEY instead");
+}
+
 }  // namespace
 
 void S3Flags::AddTo(CLI::App* app) {
@@ -54,6 +64,7 @@ S3Options S3Flags::Options() const {
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destination,
                                                      const S3Flags& s3) {
+  VS_RETURN_IF_ERROR(RefuseKeysInUrl(destination));
   if (destination.empty()) return absl::InvalidArgumentError("an empty destination was given");
   if (destination.starts_with(kS3Scheme)) {
     VS_ASSIGN_OR_RETURN(const S3Location location, ParseS3Location(destination));
@@ -75,6 +86,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destinat
 
 absl::StatusOr<ArchiveLocation> FindArchive(const std::string& archive, std::string_view stem,
                                             const S3Flags& s3) {
+  VS_RETURN_IF_ERROR(RefuseKeysInUrl(archive));
   const size_t slash = archive.rfind('/');
   ArchiveLocation location;
   location.name = slash == std::string::npos ? archive : archive.substr(slash + 1);

@@ -18,9 +18,12 @@ constexpr int kExitCode = static_cast<int>(ErrorKind::kInterrupted);
 sigset_t HandledSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGHUP);
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) {
+    // Whoever started us with a signal ignored (nohup) wants it ignored; sigwait would take it.
+    struct sigaction action {};
+    if (sigaction(signal_number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
+    sigaddset(&signals, signal_number);
+  }
   return signals;
 }
 

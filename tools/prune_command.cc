@@ -2,6 +2,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "stages/retention.h"
 #include "tools/commands.h"
 #include "tools/destination.h"
@@ -26,6 +27,12 @@ int Run(const Flags& flags) {
   absl::StatusOr<int> keep = flags.keep_last;
   if (flags.keep_last < 0) keep = RetentionFromEnvironment((*storage)->kind());
   if (!keep.ok()) return Fail(&log, keep.status());
+  if (!flags.dry_run) {
+    const absl::StatusOr<std::vector<std::string>> stale =
+        (*storage)->RemoveStale(flags.name, absl::Now() - kStaleUploadAge);
+    if (!stale.ok()) return Fail(&log, stale.status());
+    for (const std::string& text : *stale) log.Info("removed " + text);
+  }
   const absl::StatusOr<std::vector<BackupInfo>> removed =
       ApplyRetention(storage->get(), flags.name, *keep, flags.dry_run);
   if (!removed.ok()) return Fail(&log, removed.status());

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "stages/error_kind.h"
 #include "stages/restore.h"
 #include "tools/commands.h"
 #include "tools/destination.h"
@@ -35,11 +36,19 @@ int Run(const Flags& flags, Interrupt* interrupt) {
   options.restore_owners = geteuid() == 0;
   options.cancelled = &cancelled;
   options.on_warning = [&log](std::string_view text) { log.Warning(text); };
-  interrupt->SetCallback([&cancelled] { cancelled = true; });
+  interrupt->SetCallback([&cancelled, &log] {
+    log.Warning("interrupted: press Ctrl-C again to leave at once");
+    cancelled = true;
+  });
   const absl::StatusOr<RestoreReport> report =
       RestoreArchive(location->storage.get(), location->name, options);
   interrupt->SetCallback(nullptr);
   if (!report.ok()) return Fail(&log, report.status());
+  if (report->not_restored > 0) {
+    return Fail(&log, MakeError(ErrorKind::kPartial, absl::StatusCode::kAborted,
+                                absl::StrCat(report->not_restored, " of ", report->entries,
+                                             " entries were not restored: see the warnings")));
+  }
   log.Success(absl::StrCat(report->entries, " entries, ", BytesText(report->file_bytes),
                            " of files restored into ", flags.target,
                            report->md5_checked ? "; the archive's MD5 is that of its receipt"

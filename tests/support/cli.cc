@@ -11,12 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "engine/check.h"
@@ -54,6 +57,16 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   return pointers;
 }
 
+// VmHWM of the process, or 0 once it has given up its memory.
+uint64_t HighWaterMark(pid_t pid) {
+  constexpr std::string_view kField = "VmHWM:";
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kField)) return std::stoull(line.substr(kField.size())) * 1024;
+  }
+  return 0;
+}
+
 void CloseFd(int& fd) {
   if (fd >= 0) close(fd);
   fd = -1;
@@ -88,7 +101,8 @@ Command::Command(Command&& other) noexcept
       pid_fd_(std::exchange(other.pid_fd_, -1)),
       out_fd_(std::exchange(other.out_fd_, -1)),
       err_fd_(std::exchange(other.err_fd_, -1)),
-      started_(other.started_) {}
+      started_(other.started_),
+      peak_rss_bytes_(other.peak_rss_bytes_) {}
 
 Command::~Command() {
   if (pid_ > 0) {
@@ -178,11 +192,19 @@ void Command::Start() {
   if (user_.has_value() && argv_[0].find('/') != std::string::npos) {
     exec_fd = open(argv_[0].c_str(), O_RDONLY | O_CLOEXEC);
   }
+  // The child's end closes at its exec; until then its memory is the test's.
+  int exec_pipe[2];
+  VS_CHECK(pipe2(exec_pipe, O_CLOEXEC) == 0);
   started_ = Now();
   pid_ = fork();
   VS_CHECK(pid_ >= 0);
   if (pid_ == 0) Exec(argv.data(), envp.data(), exec_fd);
   CloseFd(exec_fd);
+  CloseFd(exec_pipe[1]);
+  char unused;
+  while (read(exec_pipe[0], &unused, 1) < 0 && errno == EINTR) {
+  }
+  CloseFd(exec_pipe[0]);
   pid_fd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
   VS_CHECK(pid_fd_ >= 0);
 }
@@ -192,38 +214,43 @@ void Command::Signal(int signal_number) {
   kill(pid_, signal_number);
 }
 
+bool Command::TimeIsUp() const { return Now() - started_ > timeout_seconds_; }
+
+bool Command::Poll() {
+  peak_rss_bytes_ = std::max(peak_rss_bytes_, HighWaterMark(pid_));
+  pollfd end = {pid_fd_, POLLIN, 0};
+  return poll(&end, 1, 10) == 1;
+}
+
 bool Command::WaitForStderr(const std::string& text) {
   VS_CHECK(pid_ > 0);
   while (true) {
-    pollfd end = {pid_fd_, POLLIN, 0};
-    const bool ended = poll(&end, 1, 10) == 1;
+    const bool ended = Poll();
     if (Contents(err_fd_).find(text) != std::string::npos) return true;
-    if (ended || Now() - started_ > timeout_seconds_) return false;
+    if (ended || TimeIsUp()) return false;
   }
 }
 
 CommandResult Command::Wait() {
   VS_CHECK(pid_ > 0);
-  const double left = started_ + timeout_seconds_ - Now();
-  pollfd end = {pid_fd_, POLLIN, 0};
-  const bool timed_out = poll(&end, 1, left > 0 ? static_cast<int>(left * 1000) : 0) != 1;
-  if (timed_out) kill(pid_, SIGKILL);
+  bool ended = Poll();
+  while (!ended && !TimeIsUp()) ended = Poll();
+  if (!ended) kill(pid_, SIGKILL);
 
   int status = 0;
-  rusage usage = {};
-  VS_CHECK(wait4(pid_, &status, 0, &usage) == pid_);
+  VS_CHECK(waitpid(pid_, &status, 0) == pid_);
   CommandResult result;
   result.seconds = Now() - started_;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  result.peak_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  result.peak_rss_bytes = peak_rss_bytes_;
   result.out = Contents(out_fd_);
   result.err = Contents(err_fd_);
   pid_ = -1;
   CloseFd(pid_fd_);
   CloseFd(out_fd_);
   CloseFd(err_fd_);
-  if (timed_out) {
+  if (!ended) {
     ADD_FAILURE() << argv_[0] << " was killed: still running after " << timeout_seconds_ << " s\n"
                   << result;
   }

@@ -24,7 +24,8 @@ struct CommandResult {
   int signal = 0;
   std::string out;
   std::string err;
-  // The kernel counts the memory of the forked copy of the test in: never less than the test's own.
+  // High-water mark of the command's own memory, read every 10 ms. Not rusage's ru_maxrss, in which
+  // the forked copy of the test counts as well.
   uint64_t peak_rss_bytes = 0;
   double seconds = 0;
 };
@@ -53,6 +54,7 @@ class Command {
   // Start and Wait in one.
   CommandResult Run();
 
+  // Returns once the command itself runs, or has failed to.
   void Start();
   void Signal(int signal_number);
   // True once `text` is in the standard error; false if the command ended without it or the
@@ -65,6 +67,9 @@ class Command {
  private:
   [[noreturn]] void Exec(char* const* argv, char* const* envp, int exec_fd) const;
   std::vector<std::string> Environment() const;
+  bool TimeIsUp() const;
+  // Waits for at most 10 ms, true if the command has ended by then; notes its memory.
+  bool Poll();
 
   std::vector<std::string> argv_;
   std::map<std::string, std::string> env_;
@@ -78,6 +83,7 @@ class Command {
   int out_fd_ = -1;
   int err_fd_ = -1;
   double started_ = 0;
+  uint64_t peak_rss_bytes_ = 0;
 };
 
 // `volstream` with these arguments; the path comes from the build (VOLSTREAM_BINARY).

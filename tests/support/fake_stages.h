@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "engine/stage.h"
 #include "engine/mutex.h"
+#include "engine/stage.h"
 
 namespace volstream {
 

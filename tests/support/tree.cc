@@ -125,7 +125,8 @@ void MakeLinks(const std::string& root, std::mt19937_64& random) {
   Symlink(".", links + "/there/self");
 }
 
-void MakeModesAndTimes(const std::string& root, bool beyond_ustar, bool is_root) {
+void MakeModesAndTimes(const std::string& root, const TreeOptions& options, bool is_root) {
+  const bool beyond_ustar = options.beyond_ustar;
   const std::string modes = root + "/modes";
   fs::create_directories(modes + "/sticky");
   fs::create_directories(modes + "/private");
@@ -164,7 +165,7 @@ void MakeModesAndTimes(const std::string& root, bool beyond_ustar, bool is_root)
   SetMtime(times + "/directory", 1'200'000'000, 42);
   SetMtime(times, 1'234'567'890, 0);
   Chmod(modes + "/sticky", 01777);
-  Chmod(modes + "/private", 0500);
+  Chmod(modes + "/private", options.read_only_directory ? 0500 : 0700);
   SetMtime(modes + "/private", 1'111'111'111, 111'111'111);
 }
 
@@ -223,7 +224,7 @@ std::vector<FieldDifference> DiffNodes(const std::string& name, const TreeNode& 
   compare("hard link to", Printable(expected.linked_to), Printable(actual.linked_to));
   const bool is_symlink = expected.type == 'l';
   // Linux has no modes of symlinks.
-  if (!is_symlink) compare("mode", octal(expected.mode), octal(actual.mode));
+  if (!is_symlink && options.modes) compare("mode", octal(expected.mode), octal(actual.mode));
   if (!is_symlink || options.symlink_owners) compare("owner", owner(expected), owner(actual));
   const bool same_time =
       std::abs(expected.mtime_ns - actual.mtime_ns) <= options.mtime_tolerance_ns;
@@ -274,7 +275,7 @@ void MakeTree(const std::string& path, const TreeOptions& options) {
   for (uint64_t made = 0; made < options.incompressible_bytes; made += kRandomFileBytes) {
     WriteFile(path + "/random" + std::to_string(made), RandomBytes(random(), kRandomFileBytes));
   }
-  MakeModesAndTimes(path, options.beyond_ustar, geteuid() == 0);
+  MakeModesAndTimes(path, options, geteuid() == 0);
   SetMtime(path, 1'600'000'000, 600'000'001);
 }
 

@@ -34,6 +34,8 @@ struct TreeOptions {
   // Adds what plain ustar headers cannot say: longer names and link targets, names that are not
   // UTF-8, large user ids, times before 1970.
   bool beyond_ustar = true;
+  // Adds a directory without write permission that holds a file.
+  bool read_only_directory = true;
 };
 
 // Fills the directory `path` (made if it is not there): nested and empty directories; files of 0,
@@ -75,6 +77,7 @@ struct DiffOptions {
   bool directory_mtimes = true;  // the root's included
   bool symlink_mtimes = true;
   bool symlink_owners = true;
+  bool modes = true;
 };
 
 // One line for each difference (at most 20); empty if the trees are equal.

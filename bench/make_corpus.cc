@@ -1,0 +1,216 @@
+// make_corpus: writes a directory tree like a volume of OpenWebUI, of a given size, from a seed.
+// The same arguments give the same tree: names, bytes, modes and modification times. No block of
+// it occurs twice, so a tool that removes duplicates gains nothing.
+//
+//   make_corpus DIRECTORY --bytes 1GiB [--seed N] [--sparse-bytes 16GiB]
+//
+// Shares by bytes: a third images and PDFs (random bytes, 64 KiB to 16 MiB), 22 % two SQLite
+// databases, 9 % a vector index, 12.5 % small text files (0.2 to 64 KiB), 12.5 % chat exports,
+// 6 % logs, 3 % zeros. --sparse-bytes adds files of that apparent size that are almost all hole:
+// bytes that tar must read and no disk must hold.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
+#include "bench/corpus.h"
+#include "bench/generator.h"
+#include "engine/status_macros.h"
+
+namespace volstream::bench {
+namespace {
+
+// Of access and of modification: 2025-08-11T11:16:28Z.
+constexpr timespec kModified[2] = {{1754910988, 0}, {1754910988, 0}};
+
+struct FilePlan {
+  std::string path;  // relative to the tree
+  CorpusKind kind = CorpusKind::kZeros;
+  uint64_t bytes = 0;
+  uint64_t first_block = 0;  // of the kind's stream; no two files share a block
+  bool sparse = false;
+};
+
+class TreePlan {
+ public:
+  TreePlan(uint64_t bytes, uint64_t seed) : bytes_(bytes), random_(seed, /*stream=*/0x74726565) {
+    const auto share = [bytes](uint64_t of_32) { return bytes / 32 * of_32; };
+    AddFile("webui.db", CorpusKind::kSqlite, share(5));
+    AddFile("vector_db/chroma.sqlite3", CorpusKind::kSqlite, share(2));
+    AddFile("vector_db/2b6d8f0a/data_level0.bin", CorpusKind::kFloats, share(2));
+    AddFile("vector_db/9e41c7d3/data_level0.bin", CorpusKind::kFloats, share(1));
+    AddFiles("uploads", ".jpg", CorpusKind::kRandom, share(5), 16, 22);
+    AddFiles("uploads", ".pdf", CorpusKind::kRandom, share(6), 18, 24);
+    AddFiles("knowledge", ".md", CorpusKind::kText, share(4), 8, 16);
+    AddFiles("exports", ".json", CorpusKind::kJson, share(4), 12, 20);
+    AddFiles("logs", ".log", CorpusKind::kLogs, share(2), 22, 25);
+    AddFile("cache/preallocated.bin", CorpusKind::kZeros, bytes_ - planned_bytes_);
+  }
+
+  // Files of 1 GiB and the rest, each a hole but for one block in each 64 MiB.
+  void AddSparse(uint64_t bytes) {
+    for (int i = 0; bytes > 0; ++i) {
+      FilePlan file{absl::StrFormat("sparse/image_%03d.raw", i), CorpusKind::kSqlite,
+                    std::min(bytes, kGiB), NextBlocks(CorpusKind::kSqlite, kGiB / 64 / kMiB), true};
+      bytes -= file.bytes;
+      files_.push_back(std::move(file));
+    }
+  }
+
+  const std::vector<FilePlan>& files() const { return files_; }
+
+ private:
+  uint64_t NextBlocks(CorpusKind kind, uint64_t count) {
+    uint64_t& next = next_block_[static_cast<int>(kind)];
+    return std::exchange(next, next + count);
+  }
+
+  void AddFile(std::string path, CorpusKind kind, uint64_t bytes) {
+    if (bytes == 0) return;
+    const uint64_t blocks = (bytes + kCorpusBlockBytes - 1) / kCorpusBlockBytes;
+    files_.push_back(FilePlan{std::move(path), kind, bytes, NextBlocks(kind, blocks), false});
+    planned_bytes_ += bytes;
+  }
+
+  // Sizes between 2^min_log2 and 2^max_log2 bytes, each power of two equally likely; 200 files a
+  // subfolder.
+  void AddFiles(std::string_view folder, std::string_view extension, CorpusKind kind,
+                uint64_t bytes, int min_log2, int max_log2) {
+    for (uint64_t i = 0; bytes > 0; ++i) {
+      const uint64_t log2 = random_.Between(min_log2, max_log2 - 1);
+      const uint64_t size =
+          std::min(bytes, random_.Between(uint64_t{1} << log2, (uint64_t{2} << log2) - 1));
+      AddFile(absl::StrFormat("%s/%03d/%06d%s", folder, i / 200, i, extension), kind, size);
+      bytes -= size;
+    }
+  }
+
+  const uint64_t bytes_;
+  Random random_;
+  uint64_t planned_bytes_ = 0;
+  std::array<uint64_t, kPlainKindCount> next_block_{};
+  std::vector<FilePlan> files_;
+};
+
+absl::Status SystemError(std::string_view what, const std::string& path) {
+  return absl::ErrnoToStatus(errno,
+                             absl::StrCat(absl::string_view(what.data(), what.size()), " ", path));
+}
+
+absl::Status WriteAll(int fd, const std::string& path, uint64_t offset, ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0) return SystemError("cannot write", path);
+    offset += static_cast<uint64_t>(count);
+    bytes = bytes.subspan(static_cast<size_t>(count));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteBytes(int fd, const std::string& path, const FilePlan& file,
+                        const BlockGenerator& generator) {
+  const uint64_t stride = file.sparse ? 64 * kMiB : kCorpusBlockBytes;
+  std::vector<uint8_t> block(kCorpusBlockBytes);
+  for (uint64_t at = 0, index = file.first_block; at < file.bytes; at += stride, ++index) {
+    const size_t count = std::min<uint64_t>(kCorpusBlockBytes, file.bytes - at);
+    generator.Generate(file.kind, index, MutableByteSpan(block).first(count));
+    VS_RETURN_IF_ERROR(WriteAll(fd, path, at, ByteSpan(block).first(count)));
+  }
+  if (file.sparse && ftruncate(fd, static_cast<off_t>(file.bytes)) != 0) {
+    return SystemError("cannot extend", path);
+  }
+  if (futimens(fd, kModified) != 0) return SystemError("cannot set the time of", path);
+  return absl::OkStatus();
+}
+
+absl::Status WriteFile(const std::string& path, const FilePlan& file,
+                       const BlockGenerator& generator) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0) return SystemError("cannot create", path);
+  const absl::Status status = WriteBytes(fd, path, file, generator);
+  if (close(fd) != 0 && status.ok()) return SystemError("cannot write", path);
+  return status;
+}
+
+// After the files: making one changes the time of its folder.
+absl::Status SetFolderTimes(const std::string& root) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    if (entry.is_directory() && utimensat(AT_FDCWD, entry.path().c_str(), kModified, 0) != 0) {
+      return SystemError("cannot set the time of", entry.path());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteTree(const std::string& root, const TreePlan& plan, uint64_t seed) {
+  for (const FilePlan& file : plan.files()) {
+    std::error_code error;
+    const std::filesystem::path folder = (std::filesystem::path(root) / file.path).parent_path();
+    std::filesystem::create_directories(folder, error);
+    if (error) return absl::UnavailableError("cannot create " + folder.string());
+  }
+  const BlockGenerator generator(seed);
+  std::atomic<size_t> next{0};
+  absl::Mutex mu;
+  absl::Status first_error;
+  const auto work = [&] {
+    for (size_t i; (i = next.fetch_add(1)) < plan.files().size();) {
+      const FilePlan& file = plan.files()[i];
+      const absl::Status status = WriteFile(root + "/" + file.path, file, generator);
+      if (status.ok()) continue;
+      absl::MutexLock lock(&mu);
+      first_error.Update(status);
+      return;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); ++i) {
+    threads.emplace_back(work);
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (!first_error.ok()) return first_error;
+  return SetFolderTimes(root);
+}
+
+}  // namespace
+}  // namespace volstream::bench
+
+int main(int argc, char** argv) {
+  using namespace volstream::bench;
+  std::string root;
+  uint64_t bytes = volstream::kGiB;
+  uint64_t sparse_bytes = 0;
+  uint64_t seed = kDefaultSeed;
+  CLI::App app("Writes a seeded directory tree like a volume of OpenWebUI");
+  const CLI::AsSizeValue size(/*kb_is_1000=*/true);
+  app.add_option("directory", root, "created; must be empty or missing")->required();
+  app.add_option("--bytes", bytes, "bytes of all files; MB = 10^6, MiB = 2^20")->transform(size);
+  app.add_option("--sparse-bytes", sparse_bytes, "apparent size of sparse files beside them")
+      ->transform(size);
+  app.add_option("--seed", seed);
+  CLI11_PARSE(app, argc, argv);
+  TreePlan plan(bytes, seed);
+  plan.AddSparse(sparse_bytes);
+  const absl::Status status = WriteTree(root, plan, seed);
+  if (!status.ok()) {
+    std::cerr << "make_corpus: " << status.message() << "\n";
+    return 1;
+  }
+  std::cout << plan.files().size() << " files, " << bytes + sparse_bytes << " bytes in " << root
+            << "\n";
+  return 0;
+}

@@ -1,0 +1,60 @@
+// Stages that do as little as an interface allows, for benches that measure all the rest.
+#ifndef VOLSTREAM_BENCH_NULL_STAGES_H_
+#define VOLSTREAM_BENCH_NULL_STAGES_H_
+
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "engine/stage.h"
+
+namespace volstream::bench {
+
+// Takes every part and keeps none.
+class NullSink : public PartSink {
+ public:
+  explicit NullSink(bool wants_sha256 = false) : wants_sha256_(wants_sha256) {}
+
+  std::string Describe() const override { return "nowhere"; }
+  bool WantsSha256() const override { return wants_sha256_; }
+  absl::Status Begin(const StreamShape& shape) override {
+    (void)shape;
+    return absl::OkStatus();
+  }
+  void Put(std::shared_ptr<const Part> part, Done done) override {
+    part.reset();
+    done(absl::OkStatus());
+  }
+  void Cancel() override {}
+  absl::StatusOr<std::string> Finish(const StreamSummary& summary) override {
+    (void)summary;
+    return std::string();
+  }
+  absl::Status Abort() override { return absl::OkStatus(); }
+
+ private:
+  const bool wants_sha256_;
+};
+
+// The encoded block is the block.
+class CopyCodec : public BlockCodec {
+ public:
+  size_t Bound(size_t block_bytes) const override { return block_bytes; }
+  absl::StatusOr<EncodedBlock> Encode(ByteSpan in, MutableByteSpan out) override {
+    std::memcpy(out.data(), in.data(), in.size());
+    return EncodedBlock{in.size(), true};
+  }
+};
+
+class NullHasher : public PartHasher {
+ public:
+  PartDigest Hash(ByteSpan bytes, bool want_sha256) const override {
+    (void)bytes;
+    (void)want_sha256;
+    return PartDigest();
+  }
+};
+
+}  // namespace volstream::bench
+
+#endif  // VOLSTREAM_BENCH_NULL_STAGES_H_

@@ -9,6 +9,7 @@
 #include "engine/buffer_pool.h"
 #include "engine/check.h"
 #include "engine/options.h"
+#include "engine/mutex.h"
 
 namespace volstream::bench {
 namespace {
@@ -47,7 +48,7 @@ BENCHMARK(BM_BlockCycle)->ArgName("blocks_a_part")->Arg(16)->Arg(64)->UseRealTim
 // whenever the other thread is behind.
 void BM_BlockHandover(benchmark::State& state) {
   BufferPool pool(DefaultShape());
-  absl::Mutex mu;
+  Mutex mu;
   std::vector<BlockLease> passed;
   bool done = false;
   std::thread releaser([&mu, &passed, &done] {
@@ -55,8 +56,8 @@ void BM_BlockHandover(benchmark::State& state) {
     const auto ready = [&passed, &done] { return done || !passed.empty(); };
     while (true) {
       {
-        absl::MutexLock lock(&mu);
-        mu.Await(absl::Condition(&ready));
+        MutexLock lock(&mu);
+        mu.Await(ready);
         if (passed.empty()) return;
         std::swap(taken, passed);
       }
@@ -66,11 +67,11 @@ void BM_BlockHandover(benchmark::State& state) {
   for (auto _ : state) {
     absl::StatusOr<BlockLease> lease = pool.Admit();
     VS_CHECK(lease.ok());
-    absl::MutexLock lock(&mu);
+    MutexLock lock(&mu);
     passed.push_back(*std::move(lease));
   }
   {
-    absl::MutexLock lock(&mu);
+    MutexLock lock(&mu);
     done = true;
   }
   releaser.join();

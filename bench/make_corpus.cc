@@ -26,10 +26,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/mutex.h"
 #include "bench/corpus.h"
 #include "bench/generator.h"
 #include "engine/status_macros.h"
+#include "engine/mutex.h"
 
 namespace volstream::bench {
 namespace {
@@ -165,14 +165,14 @@ absl::Status WriteTree(const std::string& root, const TreePlan& plan, uint64_t s
   }
   const BlockGenerator generator(seed);
   std::atomic<size_t> next{0};
-  absl::Mutex mu;
+  Mutex mu;
   absl::Status first_error;
   const auto work = [&] {
     for (size_t i; (i = next.fetch_add(1)) < plan.files().size();) {
       const FilePlan& file = plan.files()[i];
       const absl::Status status = WriteFile(root + "/" + file.path, file, generator);
       if (status.ok()) continue;
-      absl::MutexLock lock(&mu);
+      MutexLock lock(&mu);
       first_error.Update(status);
       return;
     }

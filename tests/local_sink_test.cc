@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include <latch>
 
 #include <cstring>
 #include <filesystem>
@@ -13,8 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/blocking_counter.h"
-#include "absl/synchronization/notification.h"
+#include "engine/notification.h"
 #include "stages/error_kind.h"
 #include "stages/local_storage.h"
 #include "tests/support/tree.h"
@@ -45,7 +45,7 @@ class LocalSinkTest : public ::testing::Test {
   // Puts and waits for the part to be done.
   absl::Status Put(std::shared_ptr<const Part> part) {
     absl::Status result;
-    absl::Notification done;
+    Notification done;
     sink_->Put(std::move(part), [&](absl::Status status) {
       result = std::move(status);
       done.Notify();
@@ -90,18 +90,18 @@ TEST_F(LocalSinkTest, WritesPartsInAnyOrder) {
 
 TEST_F(LocalSinkTest, WritesPartsFromManyThreads) {
   ASSERT_TRUE(sink_->Begin(shape_).ok());
-  absl::BlockingCounter done(kPartCount);
+  std::latch done(kPartCount);
   std::vector<std::thread> threads;
   for (uint64_t index = 0; index < kPartCount; ++index) {
     threads.emplace_back([&, part = MakePart(index)]() mutable {
       sink_->Put(std::move(part), [&done](absl::Status status) {
         EXPECT_TRUE(status.ok()) << status;
-        done.DecrementCount();
+        done.count_down();
       });
     });
   }
   for (std::thread& thread : threads) thread.join();
-  done.Wait();
+  done.wait();
   ASSERT_TRUE(Finish(kPartCount * kPartBytes).ok());
   std::string wanted;
   for (uint64_t index = 0; index < kPartCount; ++index) wanted += Letters(index);
@@ -112,7 +112,7 @@ TEST_F(LocalSinkTest, DropsThePartBeforeItSaysDone) {
   ASSERT_TRUE(sink_->Begin(shape_).ok());
   std::shared_ptr<const Part> part = MakePart(0);
   const std::weak_ptr<const Part> watch = part;
-  absl::Notification done;
+  Notification done;
   bool dropped = false;
   sink_->Put(std::move(part), [&](absl::Status) {
     dropped = watch.expired();
@@ -190,25 +190,25 @@ TEST_F(LocalSinkTest, EndsPutsAfterCancel) {
 
 TEST_F(LocalSinkTest, EndsOutstandingPutsOnCancel) {
   ASSERT_TRUE(sink_->Begin(shape_).ok());
-  absl::Notification first_is_done;
-  absl::Notification go_on;
-  absl::BlockingCounter done(2);
+  Notification first_is_done;
+  Notification go_on;
+  std::latch done(2);
   std::vector<absl::Status> statuses(2);
   // The first `done` holds the writer, so that the second part is still waiting when Cancel comes.
   sink_->Put(MakePart(0), [&](absl::Status status) {
     statuses[0] = std::move(status);
     first_is_done.Notify();
     go_on.WaitForNotification();
-    done.DecrementCount();
+    done.count_down();
   });
   first_is_done.WaitForNotification();
   sink_->Put(MakePart(1), [&](absl::Status status) {
     statuses[1] = std::move(status);
-    done.DecrementCount();
+    done.count_down();
   });
   sink_->Cancel();
   go_on.Notify();
-  done.Wait();
+  done.wait();
   EXPECT_TRUE(statuses[0].ok());
   EXPECT_TRUE(absl::IsCancelled(statuses[1])) << statuses[1];
   EXPECT_TRUE(sink_->Abort().ok());

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what the tests need on Debian 12, builds everything, and runs the tests: all of them in
-# the ordinary build, then the unit tests under ASan with UBSan and under TSan.
+# the ordinary build, before them the unit tests under ASan with UBSan and the engine's under TSan.
 # usage: tests/run.sh [--no-sanitizers]
+# All unit tests under TSan: cmake --build --preset tsan && ctest --preset tsan -L "unit|engine"
 set -euo pipefail
 cd "$(dirname "$0")/.."
 as_root=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -28,7 +29,7 @@ run_preset() {  # PRESET TARGETS... -- CTEST_ARGS...
 }
 
 if [ "${1:-}" != --no-sanitizers ]; then
-  run_preset asan volstream_engine_tests volstream_tests -- -L unit -j "$(nproc)"
-  run_preset tsan volstream_engine_tests volstream_tests -- -L unit -j "$(nproc)"
+  run_preset asan volstream_engine_tests volstream_tests -- -L "unit|engine" -j "$(nproc)"
+  run_preset tsan volstream_engine_tests -- -L engine -j "$(nproc)"
 fi
 run_preset test -- -j "$(nproc)"

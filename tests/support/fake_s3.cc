@@ -13,8 +13,8 @@
 #include <thread>
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
 #include "engine/check.h"
+#include "engine/mutex.h"
 #include "stages/digest.h"
 #include "tests/support/fake_s3_store.h"
 #include "tests/support/sockets.h"
@@ -53,7 +53,7 @@ struct FakeS3::State {
     return decision;
   }
 
-  mutable absl::Mutex mu;
+  mutable Mutex mu;
   S3Store store;
   std::vector<Rule> rules;
   std::vector<Request> requests;
@@ -116,7 +116,7 @@ class FakeS3::Server {
     call.query.insert(http.params.begin(), http.params.end());
     call.request.operation = ClassifyS3Request(http.method, call.request.key, call.query);
     call.request.part_number = std::atoi(QueryValue(call.query, "partNumber").c_str());
-    absl::MutexLock lock(&state_->mu);
+    MutexLock lock(&state_->mu);
     call.fault = state_->Decide(call.request);
     call.request.faulty = call.fault.has_value();
     state_->requests.push_back(call.request);
@@ -159,12 +159,12 @@ class FakeS3::Server {
   // True if the gate opened, false if the client went away first.
   bool Hang(int fd) {
     {
-      absl::MutexLock lock(&state_->mu);
+      MutexLock lock(&state_->mu);
       ++state_->hanging;
     }
     pollfd events[2] = {{state_->gate_fd, POLLIN, 0}, {fd, POLLRDHUP, 0}};
     poll(events, 2, -1);
-    absl::MutexLock lock(&state_->mu);
+    MutexLock lock(&state_->mu);
     --state_->hanging;
     return events[0].revents != 0;
   }
@@ -196,7 +196,7 @@ class FakeS3::Server {
     const bool keep = !(call.fault.has_value() && call.fault->action == FaultAction::kLoseObject);
     const std::string upload_id = QueryValue(call.query, "uploadId");
     const std::string& key = call.request.key;
-    absl::MutexLock lock(&state_->mu);
+    MutexLock lock(&state_->mu);
     S3Store& store = state_->store;
     switch (call.request.operation) {
       case S3Operation::kCreateMultipartUpload:
@@ -303,50 +303,50 @@ Command FakeS3::Volstream(std::vector<std::string> args) const {
 }
 
 void FakeS3::AddFault(Fault fault) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->rules.push_back({std::move(fault), 0});
 }
 
 void FakeS3::OpenGate() { VS_CHECK(eventfd_write(state_->gate_fd, 1) == 0); }
 
 bool FakeS3::WaitUntilHanging(int count) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   const auto enough = [this, count] { return state_->hanging >= count; };
-  return state_->mu.AwaitWithTimeout(absl::Condition(&enough), kWaitLimit);
+  return state_->mu.AwaitWithTimeout(enough, kWaitLimit);
 }
 
 bool FakeS3::WaitForRequests(S3Operation operation, int count) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   const auto enough = [this, operation, count] {
     return std::count_if(state_->requests.begin(), state_->requests.end(),
                          [operation](const Request& request) {
                            return request.operation == operation;
                          }) >= count;
   };
-  return state_->mu.AwaitWithTimeout(absl::Condition(&enough), kWaitLimit);
+  return state_->mu.AwaitWithTimeout(enough, kWaitLimit);
 }
 
 std::map<std::string, std::string> FakeS3::Objects() const {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   std::map<std::string, std::string> objects;
   for (const auto& [key, object] : state_->store.objects()) objects[key] = *object.bytes;
   return objects;
 }
 
 std::vector<std::string> FakeS3::Keys() const {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   std::vector<std::string> keys;
   for (const auto& [key, object] : state_->store.objects()) keys.push_back(key);
   return keys;
 }
 
 void FakeS3::PutObject(const std::string& key, std::string bytes) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->store.Put(key, std::move(bytes), true);
 }
 
 std::vector<FakeS3::Upload> FakeS3::OpenUploads() const {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   std::vector<Upload> uploads;
   for (const auto& [id, upload] : state_->store.uploads()) {
     Upload seen{upload.key, id, upload.initiated, {}};
@@ -357,17 +357,17 @@ std::vector<FakeS3::Upload> FakeS3::OpenUploads() const {
 }
 
 void FakeS3::AddUpload(const std::string& key, absl::Time initiated) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->store.AddUpload(key, initiated);
 }
 
 std::vector<FakeS3::Request> FakeS3::Requests() const {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   return state_->requests;
 }
 
 int FakeS3::Count(S3Operation operation) const {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   int count = 0;
   for (const Request& request : state_->requests) count += request.operation == operation ? 1 : 0;
   return count;

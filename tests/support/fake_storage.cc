@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
@@ -24,7 +25,7 @@ class FakeStorage::Sink : public PartSink {
   void Put(std::shared_ptr<const Part> part, Done done) override {
     absl::Status status = storage_->faults.put;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       if (cancelled_) status = absl::CancelledError("cancelled");
       if (status.ok() && storage_->hold_puts) {
         held_.push_back(std::move(done));
@@ -41,7 +42,7 @@ class FakeStorage::Sink : public PartSink {
   void Cancel() override {
     std::vector<Done> held;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       cancelled_ = true;
       held.swap(held_);
     }
@@ -52,7 +53,7 @@ class FakeStorage::Sink : public PartSink {
     if (!storage_->faults.finish.ok()) return storage_->faults.finish;
     std::string whole;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       for (const auto& [offset, bytes] : parts_) {
         if (offset != whole.size()) return absl::DataLossError("the parts do not meet");
         whole += bytes;
@@ -72,41 +73,41 @@ class FakeStorage::Sink : public PartSink {
  private:
   FakeStorage* const storage_;
   const std::string name_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::map<uint64_t, std::string> parts_ ABSL_GUARDED_BY(mu_);  // by offset
   std::vector<Done> held_ ABSL_GUARDED_BY(mu_);
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 void FakeStorage::Set(std::string name, std::string contents) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   objects_[std::move(name)] = std::move(contents);
 }
 
 std::map<std::string, std::string> FakeStorage::objects() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return objects_;
 }
 
 std::vector<std::string> FakeStorage::log() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return log_;
 }
 
 void FakeStorage::Note(std::string_view verb, std::string_view name) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   log_.push_back(std::string(verb).append(" ").append(name));
 }
 
 void FakeStorage::NotePut() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (!put_.HasBeenNotified()) put_.Notify();
 }
 
 absl::StatusOr<std::vector<ObjectInfo>> FakeStorage::List(std::string_view name_prefix) {
   if (!faults.list.ok()) return faults.list;
   std::vector<ObjectInfo> infos;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (const auto& [name, contents] : objects_) {
     if (!name.starts_with(name_prefix)) continue;
     infos.push_back(ObjectInfo{name, contents.size(), absl::UnixEpoch(), ""});
@@ -116,7 +117,7 @@ absl::StatusOr<std::vector<ObjectInfo>> FakeStorage::List(std::string_view name_
 
 absl::StatusOr<ObjectInfo> FakeStorage::Stat(std::string_view name) {
   if (!faults.stat.ok()) return faults.stat;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const auto found = objects_.find(std::string(name));
   if (found == objects_.end()) return absl::NotFoundError(UrlOf(name));
   return ObjectInfo{found->first, found->second.size(), absl::UnixEpoch(), ""};
@@ -129,7 +130,7 @@ absl::StatusOr<std::unique_ptr<PartSink>> FakeStorage::NewSink(std::string_view 
 
 absl::StatusOr<std::string> FakeStorage::ReadAll(std::string_view name) {
   if (!faults.read_all.ok()) return faults.read_all;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const auto found = objects_.find(std::string(name));
   if (found == objects_.end()) return absl::NotFoundError(UrlOf(name));
   return found->second;
@@ -145,7 +146,7 @@ absl::Status FakeStorage::Write(std::string_view name, std::string_view contents
 absl::StatusOr<size_t> FakeStorage::ReadAt(std::string_view name, uint64_t offset,
                                            MutableByteSpan out) {
   if (!faults.read_at.ok()) return faults.read_at;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const auto found = objects_.find(std::string(name));
   if (found == objects_.end()) return absl::NotFoundError(UrlOf(name));
   if (offset >= found->second.size()) return size_t{0};
@@ -157,7 +158,7 @@ absl::StatusOr<size_t> FakeStorage::ReadAt(std::string_view name, uint64_t offse
 absl::Status FakeStorage::Remove(const std::vector<std::string>& names) {
   if (!faults.remove.ok()) return faults.remove;
   for (const std::string& name : names) Note("remove", name);
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (const std::string& name : names) objects_.erase(name);
   return absl::OkStatus();
 }

@@ -15,8 +15,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "engine/mutex.h"
+#include "engine/notification.h"
 #include "stages/storage.h"
 
 namespace volstream {
@@ -66,10 +66,10 @@ class FakeStorage : public Storage {
   void NotePut() ABSL_LOCKS_EXCLUDED(mu_);
 
   const std::string url_;
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::map<std::string, std::string> objects_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> log_ ABSL_GUARDED_BY(mu_);
-  absl::Notification put_;
+  Notification put_;
 };
 
 }  // namespace volstream

@@ -87,7 +87,7 @@ BackupReport Backup::Run() {
   return report;
 }
 
-absl::Status Backup::CheckNotInside(const Storage& storage) const {
+absl::Status Backup::CheckApart(const Storage& storage) const {
   if (storage.kind() != StorageKind::kLocal) return absl::OkStatus();
   std::error_code error;
   const std::filesystem::path source = std::filesystem::canonical(options_.source, error);
@@ -95,11 +95,19 @@ absl::Status Backup::CheckNotInside(const Storage& storage) const {
   const std::filesystem::path target =
       std::filesystem::weakly_canonical(std::filesystem::absolute(storage.Url()), error);
   if (error) return absl::OkStatus();  // Check() says so
-  const auto mismatch = std::mismatch(source.begin(), source.end(), target.begin(), target.end());
-  if (mismatch.first != source.end()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("destination ", storage.Url(),
-                                                    " lies inside the source ", options_.source,
-                                                    ": choose a directory outside of it"));
+  const auto [source_end, target_end] =
+      std::mismatch(source.begin(), source.end(), target.begin(), target.end());
+  if (source_end == source.end()) {
+    return absl::FailedPreconditionError(absl::StrCat("destination ", storage.Url(),
+                                                      " lies inside the source ", options_.source,
+                                                      ": choose a directory outside of it"));
+  }
+  if (target_end == target.end()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("source ", options_.source, " lies inside the destination ", storage.Url(),
+                     ": choose a directory that holds backups alone"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Backup::CheckDestinationsDiffer() const {
@@ -122,7 +130,7 @@ absl::Status Backup::CheckDestinationsDiffer() const {
 
 absl::Status Backup::CheckDestinations(BackupReport* report) {
   for (size_t i = 0; i < storages_.size(); ++i) {
-    absl::Status status = CheckNotInside(*storages_[i]);
+    absl::Status status = CheckApart(*storages_[i]);
     if (status.ok()) status = storages_[i]->Check();
     report->destinations[i].status = std::move(status);
   }
@@ -177,10 +185,15 @@ void Backup::RemoveStale(const BackupReport& report) {
 absl::Status Backup::RunPipeline(BackupReport* report) {
   Warnings warnings([this](std::string_view text) { Log(Severity::kWarning, text); });
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<VolumePlan> plan,
-                      VolumePlan::Make(options_.source, &warnings, &cancelled_));
+                      VolumePlan::Make(options_.source, &warnings, &cancelled_, options_.plan));
   Log(Severity::kInfo,
       absl::StrFormat("%d entries, %.1f MB of files, in %s", plan->entries().size(),
                       plan->file_bytes() / 1e6, options_.source));
+  if (plan->excluded() > 0) {
+    Log(Severity::kInfo, absl::StrCat(plan->excluded(),
+                                      " names were left out, with all below them, as the exclude "
+                                      "options say"));
+  }
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<GzipCodec> codec, GzipCodec::Create(options_.level));
   PipelineOptions pipeline_options;
   pipeline_options.memory_bytes = options_.memory_bytes;
@@ -244,6 +257,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.part_count = run.summary.parts.size();
   receipt.tar_bytes = run.stats.source_bytes;
   receipt.entries = plan->entries().size();
+  receipt.excluded = plan->excluded();
   receipt.blocks = run.stats.blocks;
   receipt.blocks_stored = run.stats.blocks_stored;
   receipt.codec = "gzip";

@@ -22,6 +22,7 @@
 #include "engine/stats.h"
 #include "stages/receipt.h"
 #include "stages/storage.h"
+#include "stages/volume_plan.h"
 
 namespace volstream {
 
@@ -34,6 +35,7 @@ struct BackupOptions {
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together
   size_t part_bytes = 0;               // 0 = chosen from the plan
   int workers = 0;                     // 0 = one a core
+  PlanOptions plan;                    // what of the source is taken, and how
   bool stop_on_destination_failure = false;
 
   // What a person may want to read; any thread. May be empty.
@@ -74,7 +76,7 @@ class Backup {
   absl::Status CheckDestinationsDiffer() const;
   absl::Status CheckDestinations(BackupReport* report);
   absl::Status FailedDestination(const BackupReport& report) const;
-  absl::Status CheckNotInside(const Storage& storage) const;
+  absl::Status CheckApart(const Storage& storage) const;
   absl::StatusOr<std::string> ChooseName(BackupReport* report);
   void RemoveStale(const BackupReport& report);
   absl::Status RunPipeline(BackupReport* report) ABSL_LOCKS_EXCLUDED(mu_);

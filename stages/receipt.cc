@@ -48,6 +48,7 @@ std::string Receipt::ToJson() const {
   json["part_count"] = part_count;
   json["tar_bytes"] = tar_bytes;
   json["entries"] = entries;
+  json["excluded"] = excluded;
   json["blocks"] = blocks;
   json["blocks_stored"] = blocks_stored;
   json["codec"] = codec;
@@ -86,6 +87,7 @@ absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
     receipt.part_count = CountFrom(json, "part_count");
     receipt.tar_bytes = CountFrom(json, "tar_bytes");
     receipt.entries = CountFrom(json, "entries");
+    receipt.excluded = CountFrom(json, "excluded");
     receipt.blocks = CountFrom(json, "blocks");
     receipt.blocks_stored = CountFrom(json, "blocks_stored");
     receipt.codec = json.value("codec", "");

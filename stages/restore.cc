@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "engine/status_macros.h"
 #include "stages/archive_name.h"
@@ -111,6 +112,29 @@ bool IsContained(std::string_view name) {
     name.remove_prefix(std::min(name.size(), component.size() + 1));
   }
   return true;
+}
+
+// Names of attributes are archived as GNU tar has them: '%' and '=' as %25 and %3D, which
+// libarchive does not turn back.
+void DecodeAttributeNames(archive_entry* entry) {
+  std::vector<std::pair<std::string, std::string>> attributes;
+  bool any_encoded = false;
+  archive_entry_xattr_reset(entry);
+  const char* raw_name = nullptr;
+  const void* value = nullptr;
+  size_t bytes = 0;
+  while (archive_entry_xattr_next(entry, &raw_name, &value, &bytes) == ARCHIVE_OK) {
+    const std::string name(raw_name);
+    std::string decoded = absl::StrReplaceAll(name, {{"%3D", "="}, {"%25", "%"}});
+    any_encoded = any_encoded || decoded != name;
+    attributes.emplace_back(std::move(decoded),
+                            std::string(static_cast<const char*>(value), bytes));
+  }
+  if (!any_encoded) return;
+  archive_entry_xattr_clear(entry);
+  for (const auto& [name, content] : attributes) {
+    archive_entry_xattr_add_entry(entry, name.c_str(), content.data(), content.size());
+  }
 }
 
 class Extraction {
@@ -268,6 +292,7 @@ absl::Status Extraction::RestoreEntry(archive* in, archive_entry* entry, archive
     archive_entry_copy_hardlink(entry, absl::StrCat(target_, "/", hard_link).c_str());
   }
   archive_entry_copy_pathname(entry, absl::StrCat(target_, "/", path).c_str());
+  if (archive_entry_xattr_count(entry) > 0) DecodeAttributeNames(entry);
   const int result = archive_write_header(out, entry);
   if (result < ARCHIVE_WARN) {
     const int error = archive_errno(out);

@@ -1,12 +1,11 @@
 #include "stages/tar_header.h"
 
-#include <algorithm>
-#include <array>
+#include <charconv>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "engine/check.h"
+#include "stages/absl_text.h"
 
 namespace volstream {
 namespace {
@@ -49,31 +48,61 @@ void PutOctal(uint64_t value, char (&field)[N]) {
   VS_CHECK(value == 0);
 }
 
-// "LENGTH keyword=value\n", where LENGTH counts itself too.
-void AppendPaxRecord(std::string_view keyword, std::string_view value, std::string* out) {
+// Of "LENGTH keyword=value\n", where LENGTH counts itself too.
+size_t PaxRecordBytes(std::string_view keyword, std::string_view value) {
   const size_t rest = keyword.size() + value.size() + 3;  // ' ', '=' and '\n'
-  size_t length = rest + 1;
-  while (absl::StrCat(length).size() + rest != length) {
-    length = absl::StrCat(length).size() + rest;
-  }
-  out->append(std::to_string(length)).append(" ").append(keyword).append("=").append(value);
-  out->push_back('\n');
+  size_t digits = 1;
+  for (size_t limit = 10; rest + digits >= limit; limit *= 10) ++digits;
+  return rest + digits;
 }
+
+// Where a header's records go: into a string, or only into a sum.
+struct RecordWriter {
+  std::string* out;
+  void operator()(std::string_view keyword, std::string_view value) {
+    AppendPaxRecord(keyword, value, out);
+  }
+  void Ready(std::string_view records) { out->append(records); }
+};
+struct RecordCounter {
+  size_t bytes = 0;
+  void operator()(std::string_view keyword, std::string_view value) {
+    bytes += PaxRecordBytes(keyword, value);
+  }
+  void Ready(std::string_view records) { bytes += records.size(); }
+};
+
+// Decimal text of a number, without a heap allocation.
+struct NumberText {
+  explicit NumberText(uint64_t value) { end = std::to_chars(text, text + sizeof(text), value).ptr; }
+  std::string_view view() const { return {text, static_cast<size_t>(end - text)}; }
+  char text[20];
+  char* end;
+};
 
 // The value of pax's mtime: decimal seconds with the fraction that is needed. The fraction counts
 // towards the past for times before 1970, as the value is a single signed number.
-std::string PaxTime(int64_t seconds, uint32_t nanoseconds) {
-  if (nanoseconds == 0) return std::to_string(seconds);
-  const bool negative = seconds < 0;
-  if (negative) {
-    seconds += 1;
-    nanoseconds = 1'000'000'000 - nanoseconds;
+struct PaxTimeText {
+  PaxTimeText(int64_t seconds, uint32_t nanoseconds) {
+    char* place = text;
+    if (seconds < 0) *place++ = '-';
+    if (seconds < 0 && nanoseconds != 0) {
+      seconds += 1;
+      nanoseconds = 1'000'000'000 - nanoseconds;
+    }
+    const uint64_t magnitude =
+        seconds < 0 ? uint64_t{0} - static_cast<uint64_t>(seconds) : static_cast<uint64_t>(seconds);
+    end = std::to_chars(place, text + sizeof(text), magnitude).ptr;
+    if (nanoseconds == 0) return;
+    *end++ = '.';
+    for (uint32_t unit = 100'000'000; nanoseconds != 0; nanoseconds %= unit, unit /= 10) {
+      *end++ = static_cast<char>('0' + nanoseconds / unit);
+    }
   }
-  std::string text =
-      absl::StrFormat("%s%d.%09d", negative ? "-" : "", std::abs(seconds), nanoseconds);
-  text.erase(text.find_last_not_of('0') + 1);
-  return text;
-}
+  std::string_view view() const { return {text, static_cast<size_t>(end - text)}; }
+  char text[32];
+  char* end;
+};
 
 void PutChecksum(Ustar* header) {
   std::memset(header->checksum, ' ', sizeof(header->checksum));
@@ -86,22 +115,57 @@ void PutChecksum(Ustar* header) {
   std::memcpy(header->checksum, digits, sizeof(digits));
 }
 
-// Puts `path` into name and prefix if it fits there; the split must fall on a '/'.
-bool PutPath(std::string_view path, Ustar* header) {
-  if (path.size() <= sizeof(header->name)) {
-    PutText(path, header->name);
-    return true;
-  }
+// Where `path` is cut into ustar's prefix and name: at a '/'. 0 = it fits the name as it is; npos =
+// it fits neither way.
+size_t PathSplit(std::string_view path) {
+  constexpr size_t kName = sizeof(Ustar::name);
+  if (path.size() <= kName) return 0;
   // The name's part may not be empty, so a directory's last '/' is no place to split.
-  const size_t earliest = path.size() - sizeof(header->name) - 1;
-  const size_t split = path.find('/', earliest);
-  if (split == std::string_view::npos || split == 0 || split > sizeof(header->prefix) ||
+  const size_t split = path.find('/', path.size() - kName - 1);
+  if (split == std::string_view::npos || split == 0 || split > sizeof(Ustar::prefix) ||
       split + 1 == path.size()) {
-    return false;
+    return std::string_view::npos;
   }
-  PutText(path.substr(0, split), header->prefix);
-  PutText(path.substr(split + 1), header->name);
-  return true;
+  return split;
+}
+
+bool MtimeFits(const TarEntry& entry) {
+  return entry.mtime_seconds >= 0 && static_cast<uint64_t>(entry.mtime_seconds) <= kOctal11;
+}
+
+// "DIRECTORY/GNUSparseFile.0/NAME": where a reader that knows no sparse files puts the stored
+// bytes, so that they are not taken for the file.
+std::string SparsePlaceholder(std::string_view path) {
+  const size_t name = path.rfind('/') + 1;
+  return absl::StrCat(ToAbsl(path.substr(0, name)), "GNUSparseFile.0/", ToAbsl(path.substr(name)));
+}
+
+// Every record that the entry needs.
+template <typename Records>
+void PutRecords(const TarEntry& entry, Records* records) {
+  Records& record = *records;
+  if (entry.sparse) {
+    // Before the true name: readers take the last one that they see.
+    const std::string placeholder = SparsePlaceholder(entry.path);
+    if (placeholder.size() > sizeof(Ustar::name)) record("path", placeholder);
+    record("GNU.sparse.major", "1");
+    record("GNU.sparse.minor", "0");
+    record("GNU.sparse.name", entry.path);
+    record("GNU.sparse.realsize", NumberText(entry.sparse_file_bytes).view());
+  } else if (PathSplit(entry.path) == std::string_view::npos) {
+    record("path", entry.path);
+  }
+  if (entry.link_target.size() > sizeof(Ustar::link_name)) record("linkpath", entry.link_target);
+  if (entry.uid > kOctal7) record("uid", NumberText(entry.uid).view());
+  if (entry.gid > kOctal7) record("gid", NumberText(entry.gid).view());
+  if (entry.bytes > kOctal11) record("size", NumberText(entry.bytes).view());
+  if (!MtimeFits(entry) || entry.mtime_nanoseconds != 0) {
+    record("mtime", PaxTimeText(entry.mtime_seconds, entry.mtime_nanoseconds).view());
+  }
+  // ustar's fields need a NUL at their end.
+  if (entry.user_name.size() >= sizeof(Ustar::user_name)) record("uname", entry.user_name);
+  if (entry.group_name.size() >= sizeof(Ustar::group_name)) record("gname", entry.group_name);
+  record.Ready(entry.pax_records);
 }
 
 void AppendHeader(const Ustar& header, std::string* out) {
@@ -134,30 +198,38 @@ void AppendPaxHeader(std::string_view path, std::string_view records, std::strin
 
 }  // namespace
 
+void AppendPaxRecord(std::string_view keyword, std::string_view value, std::string* out) {
+  out->append(NumberText(PaxRecordBytes(keyword, value)).view());
+  out->append(" ").append(keyword).append("=").append(value);
+  out->push_back('\n');
+}
+
+size_t TarHeaderBytes(const TarEntry& entry) {
+  RecordCounter counter;
+  PutRecords(entry, &counter);
+  return kTarBlockBytes + (counter.bytes == 0 ? 0 : kTarBlockBytes + TarPadded(counter.bytes));
+}
+
 std::string TarHeaderOf(const TarEntry& entry) {
-  Ustar header{};
   std::string records;
-  if (!PutPath(entry.path, &header)) {
-    AppendPaxRecord("path", entry.path, &records);
-    PutText(entry.path.substr(0, sizeof(header.name)), header.name);
+  RecordWriter writer{&records};
+  PutRecords(entry, &writer);
+  Ustar header{};
+  if (entry.sparse) {
+    PutText(SparsePlaceholder(entry.path), header.name);
+  } else if (const size_t split = PathSplit(entry.path);
+             split == 0 || split == std::string_view::npos) {
+    PutText(entry.path, header.name);
+  } else {
+    PutText(entry.path.substr(0, split), header.prefix);
+    PutText(entry.path.substr(split + 1), header.name);
   }
   PutText(entry.link_target, header.link_name);
-  if (entry.link_target.size() > sizeof(header.link_name)) {
-    AppendPaxRecord("linkpath", entry.link_target, &records);
-  }
   PutOctal(entry.mode & 07777, header.mode);
   PutOctal(entry.uid <= kOctal7 ? entry.uid : 0, header.uid);
-  if (entry.uid > kOctal7) AppendPaxRecord("uid", std::to_string(entry.uid), &records);
   PutOctal(entry.gid <= kOctal7 ? entry.gid : 0, header.gid);
-  if (entry.gid > kOctal7) AppendPaxRecord("gid", std::to_string(entry.gid), &records);
   PutOctal(entry.bytes <= kOctal11 ? entry.bytes : 0, header.size);
-  if (entry.bytes > kOctal11) AppendPaxRecord("size", std::to_string(entry.bytes), &records);
-  const bool mtime_fits =
-      entry.mtime_seconds >= 0 && static_cast<uint64_t>(entry.mtime_seconds) <= kOctal11;
-  PutOctal(mtime_fits ? entry.mtime_seconds : 0, header.mtime);
-  if (!mtime_fits || entry.mtime_nanoseconds != 0) {
-    AppendPaxRecord("mtime", PaxTime(entry.mtime_seconds, entry.mtime_nanoseconds), &records);
-  }
+  PutOctal(MtimeFits(entry) ? entry.mtime_seconds : 0, header.mtime);
   header.type = static_cast<char>(entry.type);
   PutMagic(&header);
   // One byte short of the field: a NUL must end these two.
@@ -168,6 +240,7 @@ std::string TarHeaderOf(const TarEntry& entry) {
   PutChecksum(&header);
 
   std::string out;
+  out.reserve(kTarBlockBytes + (records.empty() ? 0 : kTarBlockBytes + TarPadded(records.size())));
   if (!records.empty()) AppendPaxHeader(entry.path, records, &out);
   AppendHeader(header, &out);
   return out;

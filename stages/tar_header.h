@@ -1,7 +1,7 @@
 // The header of one tar entry: POSIX ustar (IEEE Std 1003.1, pax, "ustar Interchange Format"),
 // preceded by a pax extended header ('x') only for what ustar cannot hold: long names and link
 // targets, sizes of 8 GiB and more, user and group numbers over 2,097,151, times before 1970 or
-// with a fraction of a second.
+// with a fraction of a second, extended attributes, and files with holes (GNU sparse format 1.0).
 #ifndef VOLSTREAM_STAGES_TAR_HEADER_H_
 #define VOLSTREAM_STAGES_TAR_HEADER_H_
 
@@ -44,10 +44,20 @@ struct TarEntry {
   uint32_t mtime_nanoseconds = 0;
   uint32_t device_major = 0;
   uint32_t device_minor = 0;
+  std::string_view pax_records;  // further ones, from AppendPaxRecord
+  // A file with holes: its size, and `bytes` is what is stored of it, the map included.
+  bool sparse = false;
+  uint64_t sparse_file_bytes = 0;
 };
 
 // The header's bytes: a multiple of kTarBlockBytes. A function of the entry alone.
 std::string TarHeaderOf(const TarEntry& entry);
+
+// Their number, without making them.
+size_t TarHeaderBytes(const TarEntry& entry);
+
+// Appends "LENGTH keyword=value\n", where LENGTH counts itself too. The value may hold any bytes.
+void AppendPaxRecord(std::string_view keyword, std::string_view value, std::string* out);
 
 }  // namespace volstream
 

@@ -14,7 +14,7 @@ absl::StatusOr<BlockTicket> TarSource::Next(MutableByteSpan space) {
   BlockTicket ticket;
   ticket.offset = next_offset_;
   uint64_t end = std::min(next_offset_ + space.size(), plan_->tar_bytes());
-  const std::vector<VolumePlan::Entry>& entries = plan_->entries();
+  const Chunked<VolumePlan::Entry>& entries = plan_->entries();
   for (; next_large_ < entries.size(); ++next_large_) {
     const VolumePlan::Entry& entry = entries[next_large_];
     if (entry.data_offset() >= end) break;
@@ -29,29 +29,47 @@ absl::StatusOr<BlockTicket> TarSource::Next(MutableByteSpan space) {
 }
 
 absl::StatusOr<size_t> TarSource::Fill(const BlockTicket& ticket, MutableByteSpan space) {
-  const std::vector<VolumePlan::Entry>& entries = plan_->entries();
+  const Chunked<VolumePlan::Entry>& entries = plan_->entries();
   const uint64_t end = ticket.offset + ticket.bytes;
   uint64_t offset = ticket.offset;
   size_t written = 0;
+  Work work(&files_);
   for (size_t index = plan_->IndexAt(offset); index < entries.size() && offset < end; ++index) {
     const size_t range = static_cast<size_t>(std::min(entries[index].end_offset(), end) - offset);
-    written += FillEntry(static_cast<uint32_t>(index), offset, range, space.subspan(written));
+    written +=
+        FillEntry(static_cast<uint32_t>(index), offset, range, space.subspan(written), &work);
     offset += range;
   }
+  work.batch.Collect();
   // The end mark, or what of it falls into this block.
   const size_t mark = static_cast<size_t>(end - offset);
   std::memset(space.data() + written, 0, mark);
   return written + mark;
 }
 
+size_t TarSource::FillWholeFile(uint32_t index, MutableByteSpan out, Work* work) {
+  const VolumePlan::Entry& entry = plan_->entries()[index];
+  if (!work->batch.Read(index, out.subspan(entry.header_bytes, entry.bytes))) return 0;
+  const std::string header = plan_->HeaderOf(index, &work->directory);
+  std::memcpy(out.data(), header.data(), header.size());
+  const size_t data_end = header.size() + entry.bytes;
+  const size_t end = header.size() + TarPadded(entry.bytes);
+  std::memset(out.data() + data_end, 0, end - data_end);
+  return end;
+}
+
 size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
-                            MutableByteSpan out) {
+                            MutableByteSpan out, Work* work) {
   const VolumePlan::Entry& entry = plan_->entries()[index];
   std::shared_ptr<VolumeFiles::File> file;
   const bool links_to_file =
       entry.link_to != VolumePlan::kNone && S_ISREG(plan_->entries()[entry.link_to].mode);
   // Empty files too: one may have got its content since.
   if (S_ISREG(entry.mode) && entry.link_to == VolumePlan::kNone) {
+    const bool whole = range_bytes == entry.end_offset() - entry.tar_offset;
+    if (whole && !entry.has_links && plan_->SparseOf(entry) == nullptr) {
+      return FillWholeFile(index, out, work);
+    }
     file = files_.Open(index);
     if (!file->present()) {
       files_.Produced(index, file, range_bytes);
@@ -68,7 +86,7 @@ size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
   size_t written = 0;
   uint64_t in_entry = offset - entry.tar_offset;
   if (in_entry < entry.header_bytes) {
-    const std::string header = plan_->HeaderOf(index);
+    const std::string header = plan_->HeaderOf(index, &work->directory);
     const size_t count = std::min<uint64_t>(header.size() - in_entry, range_bytes);
     std::memcpy(out.data(), header.data() + in_entry, count);
     written += count;

@@ -27,9 +27,20 @@ class TarSource : public BlockSource {
   absl::StatusOr<size_t> Fill(const BlockTicket& ticket, MutableByteSpan space) override;
 
  private:
+  // What one call of Fill keeps for the next entry.
+  struct Work {
+    explicit Work(VolumeFiles* files) : batch(files) {}
+    VolumeFiles::Batch batch;
+    VolumePlan::DirectoryPath directory;
+  };
+
   // Writes what entry `index` has in the `range_bytes` from stream offset `offset` on, to the front
-  // of `out`; returns the bytes written, 0 when the entry is left out.
-  size_t FillEntry(uint32_t index, uint64_t offset, size_t range_bytes, MutableByteSpan out);
+  // of `out`; returns the bytes written, 0 when the entry is left out. The data of small files may
+  // come only with the batch.
+  size_t FillEntry(uint32_t index, uint64_t offset, size_t range_bytes, MutableByteSpan out,
+                   Work* work);
+  // The same of a whole file that has no other name.
+  size_t FillWholeFile(uint32_t index, MutableByteSpan out, Work* work);
 
   const VolumePlan* const plan_;
   Warnings* const warnings_;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,8 +33,17 @@ bool MeansGone(int error) {
 
 }  // namespace
 
-UniqueFd VolumeFiles::OpenFile(uint32_t index) {
+UniqueFd VolumeFiles::OpenIn(DirectoryHint* hint, uint32_t index) {
   const VolumePlan::Entry& entry = plan_->entries()[index];
+  if (hint->index != entry.parent || !hint->fd.valid()) {
+    hint->index = entry.parent;
+    hint->fd = OpenBeneath(plan_->root_fd(), plan_->PathOf(entry.parent), O_PATH | O_DIRECTORY);
+    if (!hint->fd.valid()) return UniqueFd();
+  }
+  return OpenForReading(hint->fd.get(), std::string(plan_->NameOf(entry)));
+}
+
+UniqueFd VolumeFiles::OpenFile(uint32_t index) {
   DirectoryHint hint;
   {
     MutexLock lock(&mu_);
@@ -42,15 +52,9 @@ UniqueFd VolumeFiles::OpenFile(uint32_t index) {
       hints_.pop_back();
     }
   }
-  if (hint.index != entry.parent || !hint.fd.valid()) {
-    hint.index = entry.parent;
-    hint.fd = OpenBeneath(plan_->root_fd(), plan_->PathOf(entry.parent), O_PATH | O_DIRECTORY);
-  }
-  UniqueFd fd;
-  int error = errno;
+  UniqueFd fd = OpenIn(&hint, index);
+  const int error = errno;
   if (hint.fd.valid()) {
-    fd = OpenForReading(hint.fd.get(), std::string(plan_->NameOf(entry)));
-    error = errno;
     MutexLock lock(&mu_);
     hints_.push_back(std::move(hint));
   }
@@ -65,13 +69,12 @@ std::shared_ptr<VolumeFiles::File> VolumeFiles::SlotLocked(uint32_t index) {
 }
 
 UniqueFd VolumeFiles::OpenByAnotherName(uint32_t index) {
-  const std::vector<VolumePlan::Entry>& entries = plan_->entries();
+  const Chunked<VolumePlan::Entry>& entries = plan_->entries();
   for (uint32_t link = index + 1; link < entries.size(); ++link) {
     if (entries[link].link_to != index) continue;
     UniqueFd fd = OpenFile(link);
     struct stat info {};
-    if (fd.valid() && fstat(fd.get(), &info) == 0 && info.st_dev == entries[index].device &&
-        info.st_ino == entries[index].inode) {
+    if (fd.valid() && fstat(fd.get(), &info) == 0 && IsPlanned(index, info)) {
       return fd;
     }
   }
@@ -110,41 +113,74 @@ void VolumeFiles::Decide(uint32_t index, File* file) {
   UniqueFd fd = OpenFile(index);
   const int error = errno;
   struct stat info {};
-  const auto is_planned_file = [&] {
-    return fd.valid() && fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode) &&
-           info.st_dev == entry.device && info.st_ino == entry.inode;
+  const auto is_planned = [&] {
+    return fd.valid() && fstat(fd.get(), &info) == 0 && IsPlanned(index, info);
   };
-  bool planned_file = is_planned_file();
-  if (!planned_file && entry.has_links) {
+  if (!is_planned() && entry.has_links) {
     if (UniqueFd other = OpenByAnotherName(index); other.valid()) {
       fd = std::move(other);
-      planned_file = is_planned_file();
+      fstat(fd.get(), &info);
     }
   }
-  if (planned_file) {
-    file->fd_ = std::move(fd);
-  } else if (!fd.valid()) {
-    if (MeansGone(error)) {
-      warnings_->Add(plan_->PathOf(index), "vanished before it was read; left out");
-    } else {
-      warnings_->AddMissing(plan_->PathOf(index),
-                            absl::StrCat("cannot be read, left out: ", strerror(error)));
-    }
-  } else if (!S_ISREG(info.st_mode)) {
-    warnings_->Add(plan_->PathOf(index), "is no longer a file; left out");
-  } else {
-    file->warned_ = true;
-    warnings_->Add(plan_->PathOf(index),
-                   "was replaced by another file; the new content was stored at the old size");
-    file->fd_ = std::move(fd);
-  }
+  Accept(index, std::move(fd), error, info, file);
   if (entry.has_links) {
     MutexLock lock(&mu_);
     linked_present_[index] = file->present();
   }
 }
 
+bool VolumeFiles::IsPlanned(uint32_t index, const struct stat& info) const {
+  const VolumePlan::Entry& entry = plan_->entries()[index];
+  return S_ISREG(info.st_mode) && info.st_dev == entry.device && info.st_ino == entry.inode;
+}
+
+void VolumeFiles::Accept(uint32_t index, UniqueFd fd, int error, const struct stat& info,
+                         File* file) {
+  if (!fd.valid()) {
+    if (MeansGone(error)) {
+      warnings_->Add(plan_->PathOf(index), "vanished before it was read; left out");
+    } else {
+      warnings_->AddMissing(plan_->PathOf(index),
+                            absl::StrCat("cannot be read, left out: ", strerror(error)));
+    }
+    return;
+  }
+  if (!S_ISREG(info.st_mode)) {
+    warnings_->Add(plan_->PathOf(index), "is no longer a file; left out");
+    return;
+  }
+  if (!IsPlanned(index, info)) {
+    WarnOnce(index, file,
+             "was replaced by another file; the new content was stored at the old size", false);
+  }
+  file->fd_ = std::move(fd);
+}
+
 void VolumeFiles::Read(uint32_t index, File* file, uint64_t offset, MutableByteSpan out) {
+  const SparseMap* const map = plan_->SparseOf(plan_->entries()[index]);
+  if (map == nullptr) {
+    ReadRange(index, file, offset, out);
+    return;
+  }
+  while (!out.empty()) {
+    size_t bytes = 0;
+    if (offset < map->text.size()) {
+      bytes = map->text.copy(reinterpret_cast<char*>(out.data()), out.size(), offset);
+    } else {
+      const auto after = std::upper_bound(
+          map->segments.begin(), map->segments.end(), offset,
+          [](uint64_t wanted, const auto& segment) { return wanted < segment.stored_offset; });
+      const SparseMap::Segment& segment = *(after - 1);
+      const uint64_t within = offset - segment.stored_offset;
+      bytes = std::min<uint64_t>(segment.bytes - within, out.size());
+      ReadRange(index, file, segment.file_offset + within, out.first(bytes));
+    }
+    offset += bytes;
+    out = out.subspan(bytes);
+  }
+}
+
+void VolumeFiles::ReadRange(uint32_t index, File* file, uint64_t offset, MutableByteSpan out) {
   while (!out.empty()) {
     const ssize_t count =
         pread(file->fd_.get(), out.data(), out.size(), static_cast<off_t>(offset));
@@ -168,6 +204,51 @@ void VolumeFiles::Read(uint32_t index, File* file, uint64_t offset, MutableByteS
   }
 }
 
+bool VolumeFiles::Batch::Read(uint32_t index, MutableByteSpan out) {
+  VolumeFiles& files = *files_;
+  UniqueFd fd = files.OpenIn(&hint_, index);
+  const int error = errno;
+  ssize_t count = 0;
+  if (fd.valid() && !out.empty() && files.nowait_works_.load(std::memory_order_relaxed)) {
+    const iovec target{out.data(), out.size()};
+    count = preadv2(fd.get(), &target, 1, 0, RWF_NOWAIT);
+    if (count < 0 && errno == EOPNOTSUPP) files.nowait_works_ = false;
+  }
+  struct stat info {};
+  if (fd.valid()) fstat(fd.get(), &info);
+  // The common case, without a File: the planned one, all of it in the cache, unchanged since.
+  const bool whole = count == static_cast<ssize_t>(out.size());
+  const VolumePlan::Entry& entry = files.plan_->entries()[index];
+  if (fd.valid() && whole && files.IsPlanned(index, info) &&
+      static_cast<uint64_t>(info.st_size) == entry.bytes &&
+      info.st_mtim.tv_sec == entry.mtime_seconds &&
+      info.st_mtim.tv_nsec == entry.mtime_nanoseconds) {
+    return true;
+  }
+  auto file = std::make_unique<File>();
+  files.Accept(index, std::move(fd), error, info, file.get());
+  if (!file->present()) return false;
+  if (whole) {
+    files.Compare(index, file.get(), info);
+    return true;
+  }
+  posix_fadvise(file->fd_.get(), 0, 0, POSIX_FADV_WILLNEED);
+  const size_t done = count > 0 ? static_cast<size_t>(count) : 0;
+  pending_.push_back(Pending{index, std::move(file), done, out.subspan(done)});
+  if (files.pending_count_.fetch_add(1) >= kMaxPending) Collect();
+  return true;
+}
+
+void VolumeFiles::Batch::Collect() {
+  for (Pending& pending : pending_) {
+    files_->ReadRange(pending.index, pending.file.get(), pending.offset, pending.out);
+    files_->CheckUnchanged(pending.index, pending.file.get());
+    pending.file.reset();
+  }
+  files_->pending_count_ -= static_cast<int>(pending_.size());
+  pending_.clear();
+}
+
 void VolumeFiles::Produced(uint32_t index, const std::shared_ptr<File>& file, uint64_t bytes) {
   {
     MutexLock lock(&file->mu_);
@@ -180,12 +261,17 @@ void VolumeFiles::Produced(uint32_t index, const std::shared_ptr<File>& file, ui
 }
 
 void VolumeFiles::CheckUnchanged(uint32_t index, File* file) {
-  const VolumePlan::Entry& entry = plan_->entries()[index];
   struct stat info {};
-  if (fstat(file->fd_.get(), &info) != 0) return;
+  if (fstat(file->fd_.get(), &info) == 0) Compare(index, file, info);
+}
+
+void VolumeFiles::Compare(uint32_t index, File* file, const struct stat& info) {
+  const VolumePlan::Entry& entry = plan_->entries()[index];
+  const SparseMap* const map = plan_->SparseOf(entry);
+  const uint64_t planned = map != nullptr ? map->file_bytes : entry.bytes;
   const uint64_t bytes = static_cast<uint64_t>(info.st_size);
-  if (bytes > entry.bytes) {
-    WarnOnce(index, file, absl::StrCat("grew to ", bytes, " bytes; cut at ", entry.bytes), false);
+  if (bytes > planned) {
+    WarnOnce(index, file, absl::StrCat("grew to ", bytes, " bytes; cut at ", planned), false);
   } else if (info.st_mtim.tv_sec != entry.mtime_seconds ||
              info.st_mtim.tv_nsec != entry.mtime_nanoseconds) {
     WarnOnce(index, file, "changed since the backup began", false);

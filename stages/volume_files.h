@@ -5,9 +5,16 @@
 // A file that shrank reads as zeros past its end, one that grew is cut at its planned size, one
 // that vanished before any of it was read is reported as gone and its entry is left out whole. A
 // file that lost one of its names is read by another.
+//
+// Small files that are not in the page cache are read in batches: what would block is asked for
+// from the kernel at once (RWF_NOWAIT, POSIX_FADV_WILLNEED) and collected later, so that the disk
+// has a queue of them instead of one. docs/performance.md compares this with io_uring and threads.
 #ifndef VOLSTREAM_STAGES_VOLUME_FILES_H_
 #define VOLSTREAM_STAGES_VOLUME_FILES_H_
 
+#include <sys/stat.h>
+
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -24,7 +31,16 @@ namespace volstream {
 
 // Threads: all methods are safe for concurrent calls; the plan and the warnings must outlive it.
 class VolumeFiles {
+  // A directory kept open by one thread for the next file in it.
+  struct DirectoryHint {
+    uint32_t index = VolumePlan::kNone;
+    UniqueFd fd;
+  };
+
  public:
+  // Descriptors that batches may keep open, all together.
+  static constexpr int kMaxPending = 256;
+
   VolumeFiles(const VolumePlan* plan, Warnings* warnings) : plan_(plan), warnings_(warnings) {}
 
   // One planned file while any of its bytes is still to be produced. Shared by the threads that
@@ -49,24 +65,51 @@ class VolumeFiles {
   // Whether the file of entry `index`, which has links, is present; decides it if need be.
   bool IsPresent(uint32_t index);
 
-  // Fills `out` from `offset` of the file's data. REQUIRES: file->present().
+  // Fills `out` from `offset` of the entry's data. REQUIRES: file->present().
   void Read(uint32_t index, File* file, uint64_t offset, MutableByteSpan out);
+
+  // Whole files that one caller alone produces, each in one piece. One thread's; Collect comes
+  // before the bytes are used.
+  class Batch {
+   public:
+    explicit Batch(VolumeFiles* files) : files_(files) {}
+    ~Batch() { Collect(); }
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+
+    // Whether entry `index` is present. If it is, all its data is in `out`, or will be once
+    // Collect returns. REQUIRES: a file without hard links and holes, whose size is that of `out`.
+    bool Read(uint32_t index, MutableByteSpan out);
+    void Collect();
+
+   private:
+    struct Pending {
+      uint32_t index;
+      std::unique_ptr<File> file;
+      uint64_t offset;
+      MutableByteSpan out;
+    };
+    VolumeFiles* const files_;
+    DirectoryHint hint_;
+    std::vector<Pending> pending_;
+  };
 
   // Says that `bytes` of the entry were produced or left out. After the last of them the file is
   // checked for changes, closed and forgotten.
   void Produced(uint32_t index, const std::shared_ptr<File>& file, uint64_t bytes);
 
  private:
-  // A directory kept open by one thread for the next file in it.
-  struct DirectoryHint {
-    uint32_t index = VolumePlan::kNone;
-    UniqueFd fd;
-  };
-
   std::shared_ptr<File> SlotLocked(uint32_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Opens the file if nobody has yet.
   void Decide(uint32_t index, File* file);
   UniqueFd OpenFile(uint32_t index);
+  UniqueFd OpenIn(DirectoryHint* hint, uint32_t index);
+  bool IsPlanned(uint32_t index, const struct stat& info) const;
+  // Takes what was opened into `file`, or says why not. `fd` may be invalid, with `error`.
+  void Accept(uint32_t index, UniqueFd fd, int error, const struct stat& info, File* file);
+  void ReadRange(uint32_t index, File* file, uint64_t offset, MutableByteSpan out);
+  // What the file is now against the plan; a difference is a warning.
+  void Compare(uint32_t index, File* file, const struct stat& info);
   // The same file by the name of one of its hard links, when its own name is gone.
   UniqueFd OpenByAnotherName(uint32_t index);
   void CheckUnchanged(uint32_t index, File* file);
@@ -74,6 +117,8 @@ class VolumeFiles {
 
   const VolumePlan* const plan_;
   Warnings* const warnings_;
+  std::atomic<int> pending_count_{0};
+  std::atomic<bool> nowait_works_{true};
   Mutex mu_;
   // Files whose entry spans several blocks; a handful at a time, as blocks come nearly in order.
   std::map<uint32_t, std::shared_ptr<File>> shared_ ABSL_GUARDED_BY(mu_);

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/check.h"
 #include "stages/volume_walk.h"
@@ -14,20 +15,25 @@ namespace volstream {
 
 absl::StatusOr<std::unique_ptr<VolumePlan>> VolumePlan::Make(const std::string& root,
                                                              Warnings* warnings,
-                                                             const std::atomic<bool>* cancelled) {
+                                                             const std::atomic<bool>* cancelled,
+                                                             PlanOptions options) {
   std::unique_ptr<VolumePlan> plan(new VolumePlan());
-  VolumeWalk walk(plan.get(), warnings, cancelled);
+  VolumeWalk walk(plan.get(), warnings, cancelled, std::move(options));
   const absl::Status status = walk.Run(root);
   if (!status.ok()) return status;
   return plan;
 }
 
 std::string_view VolumePlan::NameOf(const Entry& entry) const {
-  return std::string_view(names_).substr(entry.name_offset, entry.name_bytes);
+  return names_.View(entry.name_position, entry.name_bytes);
 }
 
 std::string_view VolumePlan::SymlinkTargetOf(const Entry& entry) const {
-  return std::string_view(names_).substr(entry.name_offset + entry.name_bytes, entry.link_bytes);
+  return names_.View(entry.name_position + entry.name_bytes, entry.link_bytes);
+}
+
+const SparseMap* VolumePlan::SparseOf(const Entry& entry) const {
+  return entry.extra == kNone ? nullptr : extras_[entry.extra].sparse.get();
 }
 
 std::string VolumePlan::PathOf(uint32_t index) const {
@@ -47,62 +53,90 @@ std::string VolumePlan::PathOf(uint32_t index) const {
   return path;
 }
 
-std::string VolumePlan::HeaderOf(uint32_t index) const {
+void VolumePlan::Describe(uint32_t index, DirectoryPath* directory, std::string* path,
+                          std::string* link_target, TarEntry* tar) const {
   const Entry& entry = entries_[index];
-  std::string path = "./" + PathOf(index);
-  std::string link_target;
-  TarEntry tar;
-  tar.mode = entry.mode;
-  tar.uid = entry.uid;
-  tar.gid = entry.gid;
+  *path = "./";
+  if (entry.parent != kNone) {
+    if (directory->index != entry.parent) {
+      directory->index = entry.parent;
+      directory->path = PathOf(entry.parent);
+    }
+    path->append(directory->path);
+    if (!directory->path.empty()) path->push_back('/');
+    path->append(NameOf(entry));
+  }
+  tar->mode = entry.mode;
+  tar->uid = entry.uid;
+  tar->gid = entry.gid;
   if (const auto user = user_names_.find(entry.uid); user != user_names_.end()) {
-    tar.user_name = user->second;
+    tar->user_name = user->second;
   }
   if (const auto group = group_names_.find(entry.gid); group != group_names_.end()) {
-    tar.group_name = group->second;
+    tar->group_name = group->second;
   }
-  tar.bytes = entry.bytes;
-  tar.mtime_seconds = entry.mtime_seconds;
-  tar.mtime_nanoseconds = entry.mtime_nanoseconds;
+  tar->bytes = entry.bytes;
+  tar->mtime_seconds = entry.mtime_seconds;
+  tar->mtime_nanoseconds = entry.mtime_nanoseconds;
+  const Extra* const extra = entry.extra == kNone ? nullptr : &extras_[entry.extra];
+  if (extra != nullptr && extra->pax_records != kNone) {
+    tar->pax_records = pax_records_[extra->pax_records];
+  }
   switch (entry.mode & S_IFMT) {
     case S_IFDIR:
-      tar.type = TarType::kDirectory;
-      if (path.back() != '/') path.push_back('/');
+      tar->type = TarType::kDirectory;
+      if (path->back() != '/') path->push_back('/');
       break;
     case S_IFLNK:
-      tar.type = TarType::kSymlink;
-      link_target = SymlinkTargetOf(entry);
+      tar->type = TarType::kSymlink;
+      *link_target = SymlinkTargetOf(entry);
       break;
     case S_IFIFO:
-      tar.type = TarType::kFifo;
+      tar->type = TarType::kFifo;
       break;
     case S_IFCHR:
     case S_IFBLK: {
-      tar.type = S_ISCHR(entry.mode) ? TarType::kCharDevice : TarType::kBlockDevice;
-      const dev_t number = device_numbers_[entry.device_number];
-      tar.device_major = major(number);
-      tar.device_minor = minor(number);
+      tar->type = S_ISCHR(entry.mode) ? TarType::kCharDevice : TarType::kBlockDevice;
+      tar->device_major = major(extra->device_number);
+      tar->device_minor = minor(extra->device_number);
       break;
     }
     default:
+      if (extra != nullptr && extra->sparse != nullptr) {
+        tar->sparse = true;
+        tar->sparse_file_bytes = extra->sparse->file_bytes;
+      }
       break;
   }
   if (entry.link_to != kNone) {
-    tar.type = TarType::kHardLink;
-    link_target = "./" + PathOf(entry.link_to);
+    tar->type = TarType::kHardLink;
+    *link_target = "./" + PathOf(entry.link_to);
   }
-  tar.path = path;
-  tar.link_target = link_target;
-  return TarHeaderOf(tar);
+  tar->path = *path;
+  tar->link_target = *link_target;
+}
+
+std::string VolumePlan::HeaderOf(uint32_t index, DirectoryPath* directory) const {
+  DirectoryPath own;
+  std::string path;
+  std::string link_target;
+  TarEntry tar;
+  Describe(index, directory == nullptr ? &own : directory, &path, &link_target, &tar);
+  std::string header = TarHeaderOf(tar);
+  VS_CHECK(header.size() == entries_[index].header_bytes);
+  return header;
 }
 
 size_t VolumePlan::IndexAt(uint64_t offset) const {
   VS_CHECK(offset < tar_bytes_);
-  const auto after = std::upper_bound(
-      entries_.begin(), entries_.end(), offset,
-      [](uint64_t wanted, const Entry& entry) { return wanted < entry.tar_offset; });
-  const size_t index = static_cast<size_t>(after - entries_.begin()) - 1;
-  return offset < entries_[index].end_offset() ? index : entries_.size();
+  // The last entry that begins at or before the offset; the root begins at 0.
+  size_t low = 0;
+  for (size_t count = entries_.size(); count > 1;) {
+    const size_t half = count / 2;
+    if (entries_[low + half].tar_offset <= offset) low += half;
+    count -= half;
+  }
+  return offset < entries_[low].end_offset() ? low : entries_.size();
 }
 
 }  // namespace volstream

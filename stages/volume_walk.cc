@@ -1,70 +1,28 @@
 #include "stages/volume_walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "engine/check.h"
+#include "engine/status_macros.h"
 #include "stages/error_kind.h"
 
 namespace volstream {
 namespace {
 
-// Directories kept open at a time: far below the usual limit of 1,024 descriptors, far above the
-// depth of ordinary trees. Deeper ones are reopened on the way back.
-constexpr size_t kMaxOpenFrames = 64;
-
-struct CloseDir {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
-
-// Names in the directory but "." and "..", in descending order. The descriptor stays open.
-absl::StatusOr<std::vector<std::string>> NamesOf(int fd) {
-  const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (copy < 0) return absl::ErrnoToStatus(errno, "cannot open directory");
-  std::unique_ptr<DIR, CloseDir> dir(fdopendir(copy));
-  if (dir == nullptr) {
-    close(copy);
-    return absl::ErrnoToStatus(errno, "cannot open directory");
-  }
-  std::vector<std::string> names;
-  while (true) {
-    errno = 0;
-    const dirent* entry = readdir(dir.get());
-    if (entry == nullptr) break;
-    const std::string_view name(entry->d_name);
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  if (errno != 0) return absl::ErrnoToStatus(errno, "cannot read directory");
-  std::sort(names.begin(), names.end(), std::greater<>());
-  return names;
-}
-
-// A symlink's whole target; its length is not known beforehand on every file system.
-absl::StatusOr<std::string> ReadLink(int dir_fd, const std::string& name) {
-  std::string target(256, '\0');
-  while (true) {
-    const ssize_t bytes = readlinkat(dir_fd, name.c_str(), target.data(), target.size());
-    if (bytes < 0) return absl::ErrnoToStatus(errno, "cannot read symlink");
-    if (static_cast<size_t>(bytes) < target.size()) {
-      target.resize(bytes);
-      return target;
-    }
-    target.resize(2 * target.size());
-  }
-}
-
 std::string Join(const std::string& directory, const std::string& name) {
   return directory.empty() ? name : directory + "/" + name;
 }
+
+bool MeansVanished(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
 
 }  // namespace
 
@@ -81,142 +39,164 @@ absl::Status VolumeWalk::Run(const std::string& root) {
     return MakeError(ErrorKind::kVolumeNotFound, absl::StatusCode::kNotFound,
                      absl::StrCat("source ", root, " ", remedy));
   }
-  struct stat info {};
-  if (fstat(fd.get(), &info) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("stat ", root));
-  plan_->root_fd_ = UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-  if (!plan_->root_fd_.valid()) return absl::ErrnoToStatus(errno, absl::StrCat("dup ", root));
-  const uint32_t index = Append(VolumePlan::kNone, "", "", info);
-  absl::Status status = PushDirectory(index, std::move(fd));
-  if (!status.ok()) {
+  plan_->root_fd_ = std::move(fd);
+  ScannedEntry entry;
+  scan_.Root(plan_->root_fd(), &entry);
+  if (entry.error != 0) return absl::ErrnoToStatus(entry.error, absl::StrCat("stat ", root));
+  for (const std::string& text : entry.unreadable) warnings_->AddMissing(root, text);
+  const std::shared_ptr<ScanDirectory> directory = std::move(entry.directory);
+  const uint32_t index = Append(VolumePlan::kNone, &entry);
+  if (const VolumeScan::Listing listing = scan_.List(directory);
+      listing.error != 0 && !listing.partial) {
     return MakeError(ErrorKind::kVolumeNotFound, absl::StatusCode::kNotFound,
-                     absl::StrCat("source ", root, ": ", status.message()));
+                     absl::StrCat("source ", root, ": ", strerror(listing.error)));
   }
+  VS_RETURN_IF_ERROR(Push(index, directory));
   while (!frames_.empty()) {
     if (cancelled_ != nullptr && cancelled_->load()) {
       return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
     }
     Frame& top = frames_.back();
-    if (top.names.empty() || !EnsureOpen(&top)) {
-      frames_.pop_back();
+    if (top.next_entry == top.entries.size()) {
+      if (top.next_chunk == top.chunk_count) {
+        frames_.pop_back();
+        continue;
+      }
+      top.entries = scan_.Take(top.directory, top.next_chunk++);
+      top.next_entry = 0;
       continue;
     }
-    const std::string name = std::move(top.names.back());
-    top.names.pop_back();
-    Visit(name);
+    ScannedEntry next = std::move(top.entries[top.next_entry++]);
+    VS_RETURN_IF_ERROR(Visit(top.index, &next));
   }
   plan_->tar_bytes_ = next_offset_ + kTarEndBytes;
+  plan_->excluded_ += scan_.excluded();
   return absl::OkStatus();
 }
 
-absl::Status VolumeWalk::PushDirectory(uint32_t index, UniqueFd fd) {
-  absl::StatusOr<std::vector<std::string>> names = NamesOf(fd.get());
-  if (!names.ok()) return names.status();
-  if (frames_.size() >= kMaxOpenFrames) frames_[frames_.size() - kMaxOpenFrames].fd.Reset();
-  frames_.push_back(Frame{index, std::move(fd), *std::move(names)});
-  return absl::OkStatus();
-}
-
-bool VolumeWalk::EnsureOpen(Frame* frame) {
-  if (frame->fd.valid()) return true;
-  const std::string path = plan_->PathOf(frame->index);
-  frame->fd = OpenBeneath(plan_->root_fd(), path, O_RDONLY | O_DIRECTORY);
-  if (!frame->fd.valid()) {
-    warnings_->AddMissing(
-        path, absl::StrCat("directory left out from \"", PrintablePath(frame->names.back()),
-                           "\" on: ", strerror(errno)));
+absl::Status VolumeWalk::Push(uint32_t index, std::shared_ptr<ScanDirectory> directory) {
+  const VolumeScan::Listing listing = scan_.List(directory);
+  if (listing.error != 0 && MeansVanished(listing.error) && !listing.partial) {
+    warnings_->Add(plan_->PathOf(index), "vanished during the walk; its contents are left out");
+    return absl::OkStatus();
   }
-  return frame->fd.valid();
+  if (listing.error != 0) {
+    warnings_->AddMissing(plan_->PathOf(index), absl::StrCat("directory's contents left out",
+                                                             listing.partial ? " in part: " : ": ",
+                                                             strerror(listing.error)));
+  }
+  Frame frame;
+  frame.index = index;
+  frame.directory = std::move(directory);
+  frame.chunk_count = listing.chunk_count;
+  frames_.push_back(std::move(frame));
+  return absl::OkStatus();
 }
 
-void VolumeWalk::Visit(const std::string& name) {
-  const Frame& frame = frames_.back();
-  const uint32_t parent = frame.index;
-  const auto path = [&] { return Join(plan_->PathOf(parent), name); };
-  struct stat info {};
-  if (fstatat(frame.fd.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno == ENOENT) {
+absl::Status VolumeWalk::CheckNoLoop(const ScannedEntry& entry, uint32_t parent) const {
+  for (uint32_t i = parent; i != VolumePlan::kNone; i = plan_->entries_[i].parent) {
+    const VolumePlan::Entry& above = plan_->entries_[i];
+    if (above.device != entry.device || above.inode != entry.inode) continue;
+    const std::string path = Join(plan_->PathOf(parent), entry.name);
+    const std::string outer = plan_->PathOf(i);
+    return absl::FailedPreconditionError(
+        absl::StrCat("the source holds itself: ", PrintablePath(path), " is ",
+                     outer.empty() ? "the source" : PrintablePath(outer),
+                     " again (a bind mount); unmount it, or leave it out with --exclude /",
+                     PrintablePath(path)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VolumeWalk::Visit(uint32_t parent, ScannedEntry* entry) {
+  const auto path = [&] { return Join(plan_->PathOf(parent), entry->name); };
+  if (entry->error != 0) {
+    if (MeansVanished(entry->error)) {
       warnings_->Add(path(), "vanished during the walk; left out");
     } else {
-      warnings_->AddMissing(path(), absl::StrCat("left out: ", strerror(errno)));
+      warnings_->AddMissing(path(), absl::StrCat("left out: ", strerror(entry->error)));
     }
-    return;
+    return absl::OkStatus();
   }
-  if (S_ISSOCK(info.st_mode)) {
+  if (S_ISSOCK(entry->mode)) {
     warnings_->Add(path(), "is a socket, which has no content; left out");
-    return;
+    return absl::OkStatus();
   }
-  std::string link_target;
-  if (S_ISLNK(info.st_mode)) {
-    absl::StatusOr<std::string> target = ReadLink(frame.fd.get(), name);
-    if (!target.ok()) {
-      warnings_->AddMissing(path(), absl::StrCat("left out: ", target.status().message()));
-      return;
-    }
-    link_target = *std::move(target);
+  if (entry->other_file_system && !S_ISDIR(entry->mode)) {
+    ++plan_->excluded_;
+    return absl::OkStatus();
   }
-  UniqueFd directory;
-  if (S_ISDIR(info.st_mode)) {
-    directory = UniqueFd(
-        openat(frame.fd.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!directory.valid() && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
-      warnings_->Add(path(), "vanished during the walk; left out");
-      return;
-    }
-    if (!directory.valid()) {
-      warnings_->AddMissing(path(),
-                            absl::StrCat("directory's contents left out: ", strerror(errno)));
-    } else if (fstat(directory.get(), &info) != 0) {
-      warnings_->AddMissing(path(), absl::StrCat("directory left out: ", strerror(errno)));
-      return;
-    }
-  }
-  const uint32_t index = Append(parent, name, link_target, info);
-  if (directory.valid()) {
-    const absl::Status status = PushDirectory(index, std::move(directory));
-    if (!status.ok()) {
-      warnings_->AddMissing(path(),
-                            absl::StrCat("directory's contents left out: ", status.message()));
-    }
-  }
+  for (const std::string& text : entry->unreadable) warnings_->AddMissing(path(), text);
+  const std::shared_ptr<ScanDirectory> directory = std::move(entry->directory);
+  if (directory != nullptr) VS_RETURN_IF_ERROR(CheckNoLoop(*entry, parent));
+  const uint32_t index = Append(parent, entry);
+  if (directory == nullptr) return absl::OkStatus();
+  return Push(index, directory);
 }
 
-uint32_t VolumeWalk::Append(uint32_t parent, std::string_view name, std::string_view link_target,
-                            const struct stat& info) {
+uint32_t VolumeWalk::AddExtra(ScannedEntry* scanned, bool is_link) {
+  VolumePlan::Extra extra;
+  bool needed = false;
+  if (S_ISCHR(scanned->mode) || S_ISBLK(scanned->mode)) {
+    extra.device_number = scanned->device_number;
+    needed = true;
+  }
+  if (!scanned->pax_records.empty() && !is_link) {
+    const auto [known, is_new] = pax_records_.try_emplace(
+        scanned->pax_records, static_cast<uint32_t>(plan_->pax_records_.size()));
+    if (is_new) plan_->pax_records_.push_back(std::move(scanned->pax_records));
+    extra.pax_records = known->second;
+    needed = true;
+  }
+  if (sparse_ && scanned->sparse != nullptr && !is_link) {
+    extra.sparse = std::move(scanned->sparse);
+    needed = true;
+  }
+  if (!needed) return VolumePlan::kNone;
+  plan_->extras_.push_back(std::move(extra));
+  return static_cast<uint32_t>(plan_->extras_.size() - 1);
+}
+
+uint32_t VolumeWalk::Append(uint32_t parent, ScannedEntry* scanned) {
   VolumePlan::Entry entry;
   entry.tar_offset = next_offset_;
-  entry.device = info.st_dev;
-  entry.inode = info.st_ino;
-  entry.mtime_seconds = info.st_mtim.tv_sec;
-  entry.mtime_nanoseconds = static_cast<uint32_t>(info.st_mtim.tv_nsec);
-  entry.name_offset = plan_->names_.size();
-  entry.name_bytes = static_cast<uint32_t>(name.size());
-  entry.link_bytes = static_cast<uint32_t>(link_target.size());
-  plan_->names_.append(name).append(link_target);
+  entry.device = scanned->device;
+  entry.inode = scanned->inode;
+  entry.mtime_seconds = scanned->mtime_seconds;
+  entry.mtime_nanoseconds = scanned->mtime_nanoseconds;
+  VS_CHECK(scanned->name.size() <= UINT16_MAX && scanned->link_target.size() <= UINT16_MAX);
+  entry.name_bytes = static_cast<uint16_t>(scanned->name.size());
+  entry.link_bytes = static_cast<uint16_t>(scanned->link_target.size());
+  entry.name_position = plan_->names_.Append(scanned->name, scanned->link_target);
   entry.parent = parent;
-  entry.mode = static_cast<uint16_t>(info.st_mode);
-  entry.uid = info.st_uid;
-  entry.gid = info.st_gid;
+  entry.mode = scanned->mode;
+  entry.uid = scanned->uid;
+  entry.gid = scanned->gid;
   NoteOwnerNames(entry.uid, entry.gid);
-  if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) {
-    entry.device_number = static_cast<uint32_t>(plan_->device_numbers_.size());
-    plan_->device_numbers_.push_back(info.st_rdev);
-  }
   const uint32_t index = static_cast<uint32_t>(plan_->entries_.size());
   VS_CHECK(index != VolumePlan::kNone);
-  if (!S_ISDIR(info.st_mode) && info.st_nlink > 1) {
-    const auto [first, is_new] = hard_links_.try_emplace({entry.device, entry.inode}, index);
+  if (!S_ISDIR(entry.mode) && scanned->link_count > 1) {
+    const auto [first, is_new] =
+        hard_links_.try_emplace(std::pair(entry.device, entry.inode), index);
     if (!is_new) {
       entry.link_to = first->second;
       plan_->entries_[first->second].has_links = true;
     }
   }
-  if (S_ISREG(info.st_mode) && entry.link_to == VolumePlan::kNone) {
-    entry.bytes = static_cast<uint64_t>(info.st_size);
+  const bool is_link = entry.link_to != VolumePlan::kNone;
+  entry.extra = AddExtra(scanned, is_link);
+  if (S_ISREG(entry.mode) && !is_link) {
+    const SparseMap* const sparse = plan_->SparseOf(entry);
+    entry.bytes = sparse != nullptr ? sparse->stored_bytes : scanned->bytes;
     plan_->file_bytes_ += entry.bytes;
   }
   plan_->entries_.push_back(entry);
   VolumePlan::Entry& added = plan_->entries_.back();
-  added.header_bytes = static_cast<uint32_t>(plan_->HeaderOf(index).size());
+  std::string path;
+  std::string link_target;
+  TarEntry tar;
+  plan_->Describe(index, &directory_path_, &path, &link_target, &tar);
+  added.header_bytes = static_cast<uint32_t>(TarHeaderBytes(tar));
   next_offset_ = added.end_offset();
   return index;
 }

@@ -1,18 +1,19 @@
-// VolumeWalk fills a VolumePlan: reads the directories, stats the entries, lays out the stream.
+// VolumeWalk fills a VolumePlan from a scan of the volume: decides what is an entry, which names
+// are one file, and where each lies in the stream.
 #ifndef VOLSTREAM_STAGES_VOLUME_WALK_H_
 #define VOLSTREAM_STAGES_VOLUME_WALK_H_
 
-#include <sys/stat.h>
-
 #include <atomic>
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "stages/volume_plan.h"
+#include "stages/volume_scan.h"
 #include "stages/warnings.h"
 
 namespace volstream {
@@ -21,33 +22,47 @@ namespace volstream {
 class VolumeWalk {
  public:
   // `cancelled` may be null.
-  VolumeWalk(VolumePlan* plan, Warnings* warnings, const std::atomic<bool>* cancelled)
-      : plan_(plan), warnings_(warnings), cancelled_(cancelled) {}
+  VolumeWalk(VolumePlan* plan, Warnings* warnings, const std::atomic<bool>* cancelled,
+             PlanOptions options)
+      : plan_(plan),
+        warnings_(warnings),
+        cancelled_(cancelled),
+        sparse_(options.sparse),
+        scan_(std::move(options.scan), cancelled) {}
 
   absl::Status Run(const std::string& root);
 
  private:
   // A directory whose children are being visited.
   struct Frame {
-    uint32_t index = 0;              // its entry
-    UniqueFd fd;                     // closed while too many are open; see kMaxOpenFrames
-    std::vector<std::string> names;  // children not yet visited, last first
+    uint32_t index = 0;  // its entry
+    std::shared_ptr<ScanDirectory> directory;
+    size_t chunk_count = 0;
+    size_t next_chunk = 0;
+    std::vector<ScannedEntry> entries;  // of the chunk being visited
+    size_t next_entry = 0;
   };
 
-  absl::Status PushDirectory(uint32_t index, UniqueFd fd);
-  bool EnsureOpen(Frame* frame);
-  void Visit(const std::string& name);
+  absl::Status Push(uint32_t index, std::shared_ptr<ScanDirectory> directory);
+  absl::Status Visit(uint32_t parent, ScannedEntry* entry);
+  // Fails if the directory is one of those that are being visited.
+  absl::Status CheckNoLoop(const ScannedEntry& entry, uint32_t parent) const;
   // Adds an entry and returns its index.
-  uint32_t Append(uint32_t parent, std::string_view name, std::string_view link_target,
-                  const struct stat& info);
+  uint32_t Append(uint32_t parent, ScannedEntry* scanned);
+  uint32_t AddExtra(ScannedEntry* scanned, bool is_link);
   void NoteOwnerNames(uint32_t uid, uint32_t gid);
 
   VolumePlan* const plan_;
   Warnings* const warnings_;
   const std::atomic<bool>* const cancelled_;
+  const bool sparse_;
   std::vector<Frame> frames_;
-  std::map<std::pair<uint64_t, uint64_t>, uint32_t> hard_links_;  // (device, inode) -> first entry
+  VolumePlan::DirectoryPath directory_path_;
+  // (device, inode) -> first entry.
+  absl::flat_hash_map<std::pair<uint64_t, uint64_t>, uint32_t> hard_links_;
+  absl::flat_hash_map<std::string, uint32_t> pax_records_;  // -> index in the plan
   uint64_t next_offset_ = 0;
+  VolumeScan scan_;  // last: its threads end before the rest goes
 };
 
 }  // namespace volstream

@@ -13,6 +13,7 @@
 #include "tools/commands.h"
 #include "tools/destination.h"
 #include "tools/progress_line.h"
+#include "tools/source_flags.h"
 #include "tools/stats_text.h"
 
 namespace volstream {
@@ -21,6 +22,7 @@ namespace {
 struct Flags {
   CommonFlags common;
   S3Flags s3;
+  SourceFlags source;
   BackupOptions backup;
   std::vector<std::string> destinations;
   int keep_last = -1;  // -1 = from the environment, by kind of destination
@@ -93,6 +95,9 @@ int Run(Flags flags, Interrupt* interrupt) {
     borrowed.push_back(storage->get());
     storages.push_back(*std::move(storage));
   }
+  absl::StatusOr<PlanOptions> plan = flags.source.Plan();
+  if (!plan.ok()) return Fail(&log, plan.status());
+  flags.backup.plan = *std::move(plan);
   flags.backup.stop_on_destination_failure = flags.on_sink_failure == "stop";
   flags.backup.on_event = [&log](Severity severity, std::string_view text) {
     log.Write(severity, text);
@@ -171,6 +176,7 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       ->group("Retention");
   command->add_flag("--no-prune", flags->no_prune, "Remove no old backup")->group("Retention");
   command->add_flag("--stats", flags->stats, "Say at the end where the time went")->group("Output");
+  flags->source.AddTo(command);
   flags->s3.AddTo(command);
   flags->common.AddTo(command);
   command->callback([flags, chosen] {

@@ -1,0 +1,358 @@
+#include "stages/volume_scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/check.h"
+#include "engine/options.h"
+#include "stages/file_attributes.h"
+
+namespace volstream {
+namespace {
+
+// Descriptors of directories kept for their children; beyond that a directory is opened again from
+// the root. Far below the usual limit of 1,024 for a process.
+constexpr int kMaxOpenDirectories = 200;
+
+// Cache Directory Tagging Specification (bford.info/cachedir).
+constexpr std::string_view kCacheTagName = "CACHEDIR.TAG";
+constexpr std::string_view kCacheTagSignature = "Signature: 8a477f597d28d172789f06886806bc55";
+
+struct CloseDir {
+  void operator()(DIR* dir) const { closedir(dir); }
+};
+
+// A symlink's whole target; its length is not known beforehand on every file system. Nullopt with
+// errno.
+std::optional<std::string> ReadLink(int dir_fd, const char* name) {
+  std::string target(256, '\0');
+  while (true) {
+    const ssize_t bytes = readlinkat(dir_fd, name, target.data(), target.size());
+    if (bytes < 0) return std::nullopt;
+    if (static_cast<size_t>(bytes) < target.size()) {
+      target.resize(static_cast<size_t>(bytes));
+      return target;
+    }
+    target.resize(2 * target.size());
+  }
+}
+
+bool HoldsCacheTag(int dir_fd) {
+  const UniqueFd fd(openat(dir_fd, std::string(kCacheTagName).c_str(),
+                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  char text[kCacheTagSignature.size()];
+  return fd.valid() && pread(fd.get(), text, sizeof(text), 0) == ssize_t{sizeof(text)} &&
+         std::string_view(text, sizeof(text)) == kCacheTagSignature;
+}
+
+// "/proc/self/fd/N/": with a name behind it, a path for the calls that take no directory.
+std::string ProcPath(int dir_fd) { return absl::StrCat("/proc/self/fd/", dir_fd, "/"); }
+
+bool FillFromStat(int dir_fd, const char* name, int flags, ScannedEntry* entry) {
+  struct stat info {};
+  if (fstatat(dir_fd, name, &info, flags | AT_SYMLINK_NOFOLLOW) != 0) {
+    entry->error = errno;
+    return false;
+  }
+  entry->mode = static_cast<uint16_t>(info.st_mode);
+  entry->link_count = static_cast<uint32_t>(std::min<nlink_t>(info.st_nlink, UINT32_MAX));
+  entry->uid = info.st_uid;
+  entry->gid = info.st_gid;
+  entry->bytes = S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
+  entry->device = info.st_dev;
+  entry->inode = info.st_ino;
+  entry->mtime_seconds = info.st_mtim.tv_sec;
+  entry->mtime_nanoseconds = static_cast<uint32_t>(info.st_mtim.tv_nsec);
+  entry->device_number = info.st_rdev;
+  // Fewer blocks than bytes: holes, or a file system that compresses; the map tells.
+  constexpr uint64_t kBlock = 512;
+  if (S_ISREG(info.st_mode) && static_cast<uint64_t>(info.st_blocks) * kBlock + 8 * kKiB <=
+                                   static_cast<uint64_t>(info.st_size)) {
+    const UniqueFd fd(openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat opened {};
+    if (fd.valid() && fstat(fd.get(), &opened) == 0 && opened.st_ino == info.st_ino &&
+        opened.st_dev == info.st_dev) {
+      if (std::optional<SparseMap> map = SparseMap::Of(fd.get(), entry->bytes); map.has_value()) {
+        entry->sparse = std::make_unique<SparseMap>(*std::move(map));
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+// Guarded by the scan's lock unless it says otherwise; the fields that a listing fills in are
+// constant once its state is kDone.
+class ScanDirectory {
+ public:
+  enum class State { kIdle, kRunning, kDone };
+  struct Chunk {
+    State state = State::kIdle;
+    std::vector<ScannedEntry> entries;
+  };
+
+  ~ScanDirectory() {
+    if (open_count != nullptr && fd.valid()) --*open_count;
+  }
+
+  const char* Name(size_t index) const { return names.c_str() + offsets[index]; }
+
+  std::string path;  // from the root; empty = the root
+  // Only whoever lists the directory uses it, to open this one in it.
+  std::shared_ptr<ScanDirectory> parent;
+
+  State state = State::kIdle;
+  int error = 0;
+  bool partial = false;
+  UniqueFd fd;                             // invalid if it is to be opened anew
+  std::atomic<int>* open_count = nullptr;  // counts fd
+  std::string names;                       // each ended by a NUL
+  std::vector<uint32_t> offsets;           // into names, sorted by name
+  std::vector<Chunk> chunks;
+};
+
+VolumeScan::VolumeScan(ScanOptions options, const std::atomic<bool>* cancelled)
+    : options_(std::move(options)), cancelled_(cancelled) {}
+
+VolumeScan::~VolumeScan() {
+  {
+    MutexLock lock(&mu_);
+    stop_ = true;
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void VolumeScan::Root(int root_fd, ScannedEntry* entry) {
+  VS_CHECK(root_fd_ < 0);
+  root_fd_ = root_fd;
+  FillFromStat(root_fd, "", AT_EMPTY_PATH, entry);
+  root_device_ = entry->device;
+  FileAttributes attributes = ReadFileAttributes(ProcPath(root_fd) + ".");
+  entry->pax_records = std::move(attributes.pax_records);
+  entry->unreadable = std::move(attributes.unreadable);
+  if (access(ProcPath(root_fd).c_str(), F_OK) != 0) {
+    entry->unreadable.push_back(
+        "no extended attributes are read here and below, as /proc is not mounted");
+  }
+  entry->directory = std::make_shared<ScanDirectory>();
+  // Enough to keep a disk's queue busy while inodes come from it one by one.
+  const int threads = options_.threads > 0 ? options_.threads : 2 * ResolveWorkers(0) + 2;
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
+}
+
+bool VolumeScan::CanWork() const { return !tasks_.empty() && ahead_ < kMaxAhead; }
+
+void VolumeScan::Loop() {
+  while (true) {
+    Task task;
+    {
+      MutexLock lock(&mu_);
+      mu_.Await([this] { return stop_ || CanWork(); });
+      if (stop_) return;
+      task = std::move(tasks_.back());
+      tasks_.pop_back();
+      ScanDirectory::State* const state =
+          task.is_listing ? &task.directory->state : &task.directory->chunks[task.chunk].state;
+      if (*state != ScanDirectory::State::kIdle) continue;  // the consumer was faster
+      *state = ScanDirectory::State::kRunning;
+    }
+    Perform(task);
+  }
+}
+
+void VolumeScan::Perform(const Task& task) {
+  if (task.is_listing) {
+    PerformListing(task.directory);
+  } else {
+    PerformChunk(task.directory, task.chunk);
+  }
+}
+
+UniqueFd VolumeScan::Open(const ScanDirectory& directory) const {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY;
+  if (directory.parent != nullptr && directory.parent->fd.valid()) {
+    const std::string name = directory.path.substr(directory.path.rfind('/') + 1);
+    return OpenBeneath(directory.parent->fd.get(), name, kFlags);
+  }
+  return OpenBeneath(root_fd_, directory.path, kFlags);
+}
+
+void VolumeScan::ReadNames(ScanDirectory* directory, int fd) const {
+  const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::unique_ptr<DIR, CloseDir> dir(copy < 0 ? nullptr : fdopendir(copy));
+  if (dir == nullptr) {
+    directory->error = errno;
+    if (copy >= 0) close(copy);
+    return;
+  }
+  while (true) {
+    errno = 0;
+    const dirent* entry = readdir(dir.get());
+    if (entry == nullptr) break;
+    const std::string_view name(entry->d_name);
+    if (name == "." || name == "..") continue;
+    directory->offsets.push_back(static_cast<uint32_t>(directory->names.size()));
+    directory->names.append(name).push_back('\0');
+  }
+  if (errno != 0) {
+    directory->error = errno;
+    directory->partial = true;
+  }
+  std::sort(directory->offsets.begin(), directory->offsets.end(),
+            [names = directory->names.c_str()](uint32_t a, uint32_t b) {
+              return strcmp(names + a, names + b) < 0;
+            });
+  if (!options_.exclude_caches) return;
+  const auto is_tag = [&](uint32_t offset) {
+    return directory->names.c_str() + offset == kCacheTagName;
+  };
+  const auto tag = std::find_if(directory->offsets.begin(), directory->offsets.end(), is_tag);
+  if (tag != directory->offsets.end() && HoldsCacheTag(fd)) directory->offsets = {*tag};
+}
+
+void VolumeScan::PerformListing(const std::shared_ptr<ScanDirectory>& directory) {
+  UniqueFd fd = Open(*directory);
+  if (fd.valid()) {
+    ReadNames(directory.get(), fd.get());
+  } else {
+    directory->error = errno;
+  }
+  directory->parent.reset();
+  const size_t chunk_count = (directory->offsets.size() + kChunkEntries - 1) / kChunkEntries;
+  directory->chunks.resize(chunk_count);
+  // The first chunk at once: most directories have no other.
+  if (chunk_count > 0) StatAll(directory, 0, fd.get());
+  if (fd.valid() && open_directories_.load() < kMaxOpenDirectories) {
+    ++open_directories_;
+    directory->open_count = &open_directories_;
+    directory->fd = std::move(fd);
+  }
+  MutexLock lock(&mu_);
+  for (size_t chunk = chunk_count; chunk-- > 1;) {
+    tasks_.push_back(Task{directory, chunk, /*is_listing=*/false});
+  }
+  if (chunk_count > 0) {
+    ScanDirectory::Chunk& first = directory->chunks[0];
+    first.state = ScanDirectory::State::kDone;
+    ahead_ += first.entries.size();
+    for (size_t i = first.entries.size(); i-- > 0;) {
+      if (first.entries[i].directory != nullptr) {
+        tasks_.push_back(Task{first.entries[i].directory, 0, /*is_listing=*/true});
+      }
+    }
+  }
+  directory->state = ScanDirectory::State::kDone;
+}
+
+void VolumeScan::PerformChunk(const std::shared_ptr<ScanDirectory>& directory, size_t chunk) {
+  UniqueFd own;
+  if (!directory->fd.valid()) own = OpenBeneath(root_fd_, directory->path, O_RDONLY | O_DIRECTORY);
+  StatAll(directory, chunk, directory->fd.valid() ? directory->fd.get() : own.get());
+  MutexLock lock(&mu_);
+  ScanDirectory::Chunk& done = directory->chunks[chunk];
+  done.state = ScanDirectory::State::kDone;
+  ahead_ += done.entries.size();
+  for (size_t i = done.entries.size(); i-- > 0;) {
+    if (done.entries[i].directory != nullptr) {
+      tasks_.push_back(Task{done.entries[i].directory, 0, /*is_listing=*/true});
+    }
+  }
+}
+
+void VolumeScan::StatAll(const std::shared_ptr<ScanDirectory>& directory, size_t chunk,
+                         int dir_fd) {
+  const size_t begin = chunk * kChunkEntries;
+  const size_t end = std::min(begin + kChunkEntries, directory->offsets.size());
+  std::vector<ScannedEntry>& entries = directory->chunks[chunk].entries;
+  entries.reserve(end - begin);
+  const std::string proc_path = ProcPath(dir_fd);
+  for (size_t i = begin; i < end; ++i) {
+    if (cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed)) return;
+    ScannedEntry entry = Stat(directory, dir_fd, proc_path, directory->Name(i));
+    if (!options_.excludes.empty()) {
+      const std::string path =
+          directory->path.empty() ? entry.name : directory->path + "/" + entry.name;
+      if (options_.excludes.Matches(path, S_ISDIR(entry.mode))) {
+        ++excluded_;
+        continue;
+      }
+    }
+    entries.push_back(std::move(entry));
+  }
+}
+
+ScannedEntry VolumeScan::Stat(const std::shared_ptr<ScanDirectory>& directory, int dir_fd,
+                              std::string_view proc_path, std::string name) {
+  ScannedEntry entry;
+  entry.name = std::move(name);
+  if (!FillFromStat(dir_fd, entry.name.c_str(), 0, &entry)) return entry;
+  if (S_ISSOCK(entry.mode)) return entry;
+  entry.other_file_system = options_.one_file_system && entry.device != root_device_;
+  if (S_ISLNK(entry.mode)) {
+    std::optional<std::string> target = ReadLink(dir_fd, entry.name.c_str());
+    if (!target.has_value()) {
+      entry.error = errno;
+      return entry;
+    }
+    entry.link_target = *std::move(target);
+  }
+  FileAttributes attributes = ReadFileAttributes(std::string(proc_path).append(entry.name));
+  entry.pax_records = std::move(attributes.pax_records);
+  entry.unreadable = std::move(attributes.unreadable);
+  if (S_ISDIR(entry.mode) && !entry.other_file_system) {
+    entry.directory = std::make_shared<ScanDirectory>();
+    entry.directory->path =
+        directory->path.empty() ? entry.name : directory->path + "/" + entry.name;
+    entry.directory->parent = directory;
+  }
+  return entry;
+}
+
+VolumeScan::Listing VolumeScan::List(const std::shared_ptr<ScanDirectory>& directory) {
+  bool mine = false;
+  {
+    MutexLock lock(&mu_);
+    if (directory->state == ScanDirectory::State::kIdle) {
+      directory->state = ScanDirectory::State::kRunning;
+      mine = true;
+    } else {
+      mu_.Await([&] { return directory->state == ScanDirectory::State::kDone; });
+    }
+  }
+  if (mine) PerformListing(directory);
+  return Listing{directory->error, directory->partial, directory->chunks.size()};
+}
+
+std::vector<ScannedEntry> VolumeScan::Take(const std::shared_ptr<ScanDirectory>& directory,
+                                           size_t chunk) {
+  ScanDirectory::Chunk* const wanted = &directory->chunks[chunk];
+  bool mine = false;
+  {
+    MutexLock lock(&mu_);
+    if (wanted->state == ScanDirectory::State::kIdle) {
+      wanted->state = ScanDirectory::State::kRunning;
+      mine = true;
+    } else {
+      mu_.Await([&] { return wanted->state == ScanDirectory::State::kDone; });
+    }
+  }
+  if (mine) PerformChunk(directory, chunk);
+  std::vector<ScannedEntry> entries;
+  MutexLock lock(&mu_);
+  ahead_ -= wanted->entries.size();
+  entries.swap(wanted->entries);
+  return entries;
+}
+
+}  // namespace volstream

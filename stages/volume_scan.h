@@ -1,0 +1,127 @@
+// VolumeScan lists the directories of a volume and stats what is in them, on several threads ahead
+// of one consumer, so that a cold volume is not read one inode at a time.
+//
+// The consumer asks for directories in any order and never waits for work that nobody has begun: it
+// does that itself. What is done ahead of it is bounded (kMaxAhead entries), so memory does not
+// grow with the volume. Directories are opened beneath the root without following symlinks.
+//
+// Threads: Root, List and Take are one consumer's; its own threads end with it.
+#ifndef VOLSTREAM_STAGES_VOLUME_SCAN_H_
+#define VOLSTREAM_STAGES_VOLUME_SCAN_H_
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "engine/mutex.h"
+#include "stages/beneath.h"
+#include "stages/exclude_list.h"
+#include "stages/sparse_map.h"
+
+namespace volstream {
+
+struct ScanOptions {
+  bool one_file_system = false;  // what lies on other file systems is not entered
+  bool exclude_caches = false;   // of a directory marked by a CACHEDIR.TAG, only that file is kept
+  ExcludeList excludes;
+  int threads = 0;  // beside the consumer's; 0 = chosen
+};
+
+class ScanDirectory;
+
+// What stat says of an entry, and what it takes more calls to find out.
+struct ScannedEntry {
+  std::string name;
+  int error = 0;  // errno of stat or readlink; then only `name` is set
+  uint16_t mode = 0;
+  uint32_t link_count = 0;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint64_t bytes = 0;
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t mtime_seconds = 0;
+  uint32_t mtime_nanoseconds = 0;
+  dev_t device_number = 0;
+  bool other_file_system = false;  // with one_file_system: lies on another one
+  std::string link_target;
+  std::string pax_records;                   // see stages/file_attributes.h
+  std::vector<std::string> unreadable;       // attributes that could not be read
+  std::unique_ptr<SparseMap> sparse;         // of a file with holes
+  std::shared_ptr<ScanDirectory> directory;  // to be listed; null for all but directories
+};
+
+class VolumeScan {
+ public:
+  // Entries of one Take, at most.
+  static constexpr size_t kChunkEntries = 512;
+  static constexpr size_t kMaxAhead = 32 * 1024;
+
+  VolumeScan(ScanOptions options, const std::atomic<bool>* cancelled);
+  ~VolumeScan();
+  VolumeScan(const VolumeScan&) = delete;
+  VolumeScan& operator=(const VolumeScan&) = delete;
+
+  // The root itself, with its own entry (whose name is empty) in *entry. Its descriptor must
+  // outlive the scan.
+  void Root(int root_fd, ScannedEntry* entry);
+
+  // What a directory holds, in chunks of sorted names.
+  struct Listing {
+    int error = 0;         // errno; then nothing is known of its contents
+    bool partial = false;  // reading the names broke off: the error is that of the rest
+    size_t chunk_count = 0;
+  };
+  Listing List(const std::shared_ptr<ScanDirectory>& directory) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The entries of one chunk; each chunk once. REQUIRES: List has said that there is such a chunk.
+  std::vector<ScannedEntry> Take(const std::shared_ptr<ScanDirectory>& directory, size_t chunk)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Entries left out by the patterns so far.
+  uint64_t excluded() const { return excluded_.load(); }
+
+ private:
+  // A listing, or one chunk of it.
+  struct Task {
+    std::shared_ptr<ScanDirectory> directory;
+    size_t chunk = 0;
+    bool is_listing = false;
+  };
+
+  void Loop();
+  bool CanWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Perform(const Task& task) ABSL_LOCKS_EXCLUDED(mu_);
+  void PerformListing(const std::shared_ptr<ScanDirectory>& directory) ABSL_LOCKS_EXCLUDED(mu_);
+  void PerformChunk(const std::shared_ptr<ScanDirectory>& directory, size_t chunk)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  UniqueFd Open(const ScanDirectory& directory) const;
+  void ReadNames(ScanDirectory* directory, int fd) const;
+  ScannedEntry Stat(const std::shared_ptr<ScanDirectory>& directory, int dir_fd,
+                    std::string_view proc_path, std::string name);
+  void StatAll(const std::shared_ptr<ScanDirectory>& directory, size_t chunk, int dir_fd);
+
+  const ScanOptions options_;
+  const std::atomic<bool>* const cancelled_;
+  int root_fd_ = -1;
+  uint64_t root_device_ = 0;
+  std::atomic<int> open_directories_{0};
+  std::atomic<uint64_t> excluded_{0};
+
+  Mutex mu_;
+  std::vector<Task> tasks_ ABSL_GUARDED_BY(mu_);  // the last is the next
+  size_t ahead_ ABSL_GUARDED_BY(mu_) = 0;         // entries done and not taken
+  bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_VOLUME_SCAN_H_

@@ -1,0 +1,46 @@
+#include "tools/source_flags.h"
+
+#include "engine/status_macros.h"
+
+namespace volstream {
+
+void SourceFlags::AddTo(CLI::App* app) {
+  const std::string group = "Source";
+  app->add_option(
+         "--exclude", excludes_,
+         "Leave out what matches: NAME at any depth, or /PATH from the source's root; *, ? "
+         "and [a-z] within a component, ** across; may be repeated")
+      ->take_all()
+      ->allow_extra_args(false)
+      ->group(group);
+  app->add_option("--exclude-from", exclude_files_,
+                  "Read such patterns from a file, one a line, # for comments; may be repeated")
+      ->take_all()
+      ->allow_extra_args(false)
+      ->group(group);
+  app->add_flag("--exclude-caches", exclude_caches_,
+                "Leave out the contents of directories that a CACHEDIR.TAG marks as caches")
+      ->group(group);
+  app->add_flag("-x,--one-file-system", one_file_system_,
+                "Stay on the source's file system: mount points become empty directories")
+      ->group(group);
+  app->add_flag("--no-sparse", no_sparse_,
+                "Store holes as zeros, for readers that know no sparse files (busybox)")
+      ->group(group);
+}
+
+absl::StatusOr<PlanOptions> SourceFlags::Plan() const {
+  PlanOptions plan;
+  for (const std::string& pattern : excludes_) {
+    VS_RETURN_IF_ERROR(plan.scan.excludes.Add(pattern));
+  }
+  for (const std::string& path : exclude_files_) {
+    VS_RETURN_IF_ERROR(plan.scan.excludes.AddFile(path));
+  }
+  plan.scan.exclude_caches = exclude_caches_;
+  plan.scan.one_file_system = one_file_system_;
+  plan.sparse = !no_sparse_;
+  return plan;
+}
+
+}  // namespace volstream

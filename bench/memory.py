@@ -4,8 +4,8 @@
 Makes a seeded tree of each size with make_corpus, backs it up to a local directory, prints the
 peak resident memory and deletes everything. The trees are real bytes of real files: about a third
 cannot shrink, so parts fill as fast as they can. With --real-bytes what is above that size is added
-as sparse files, for disks that do not hold the whole: volstream reads their holes as zeros, so
-blocks pass faster but fill fewer parts.
+as sparse files, for disks that do not hold the whole: with --no-sparse volstream reads their holes
+as zeros, so blocks pass faster but fill fewer parts.
 
 The peak is told apart into the buffer pool, which is touched as far as the destination falls
 behind the source and never beyond the budget, and all the rest, which a larger volume must not
@@ -95,7 +95,7 @@ def measure_size(args, volstream, directory, size):
     os.mkdir(archives)
     watch = PoolWatch(parse_size(args.memory))
     result = run_pipe([[volstream, "backup", tree, "--to", archives, "--level", str(args.level),
-                        "--memory", args.memory, "--no-prune"]], log_path=log, watch=watch)
+                        "--memory", args.memory, "--no-prune", "--no-sparse"]], log_path=log, watch=watch)
     stored = sum(entry.stat().st_size for entry in os.scandir(archives))
     shutil.rmtree(tree)
     shutil.rmtree(archives)

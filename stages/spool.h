@@ -15,11 +15,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "engine/bytes.h"
 #include "engine/mutex.h"
 #include "stages/beneath.h"
@@ -63,10 +63,9 @@ class Spool {
 
   // Takes one chunk from the bound; kNone when there is none left.
   Place TakeChunk() ABSL_LOCKS_EXCLUDED(mu_);
-  void GiveBack(uint64_t memory_chunks, uint64_t disk_chunks) ABSL_LOCKS_EXCLUDED(mu_);
-  // Whether one more chunk fits.
-  bool MemoryFits() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool DiskFits() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GiveBack(Place place) ABSL_LOCKS_EXCLUDED(mu_);
+  uint64_t memory_chunks_bound() const;
+  uint64_t disk_chunks_bound() const;
 
   const SpoolOptions options_;
   mutable Mutex mu_;
@@ -104,7 +103,6 @@ class SpoolFile {
 
   explicit SpoolFile(Spool* spool) : spool_(spool) {}
 
-  absl::Status WriteChunk(size_t index, size_t offset_in_chunk, ByteSpan data);
   // Gives a chunk without a place one.
   absl::Status PlaceChunk(Chunk* chunk);
   absl::Status WriteDisk(uint64_t offset, ByteSpan data);

@@ -22,6 +22,10 @@ bool SameFile(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+bool IsZero(ByteSpan data) {
+  return std::all_of(data.begin(), data.end(), [](uint8_t byte) { return byte == 0; });
+}
+
 // A file in `directory` that has no name.
 absl::StatusOr<UniqueFd> OpenUnnamed(const std::string& directory) {
   UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));
@@ -177,8 +181,11 @@ absl::Status SpoolFile::Write(uint64_t offset, ByteSpan data) {
     const size_t count = std::min<size_t>(data.size(), kSpoolChunkBytes - in_chunk);
     if (index >= chunks_.size()) chunks_.resize(index + 1);
     Chunk& chunk = chunks_[index];
-    if (chunk.place == Spool::Place::kNone) VS_RETURN_IF_ERROR(PlaceChunk(&chunk));
-    if (chunk.place == Spool::Place::kMemory) {
+    const bool is_hole = chunk.place == Spool::Place::kNone && IsZero(data.first(count));
+    if (chunk.place == Spool::Place::kNone && !is_hole) VS_RETURN_IF_ERROR(PlaceChunk(&chunk));
+    if (is_hole) {
+      // Reads as zeros as it is.
+    } else if (chunk.place == Spool::Place::kMemory) {
       std::memcpy(chunk.memory.get() + in_chunk, data.data(), count);
     } else {
       VS_RETURN_IF_ERROR(WriteDisk(offset, data.first(count)));

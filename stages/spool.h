@@ -73,7 +73,7 @@ class Spool {
   uint64_t disk_chunks_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
-// One copy. What was never written reads as zeros and takes no space.
+// One copy. What was never written reads as zeros and takes no space, nor do zeros written there.
 class SpoolFile {
  public:
   // Gives its share of the bound back.

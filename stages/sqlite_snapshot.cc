@@ -30,6 +30,11 @@ constexpr int kAttempts = 4;
 // Takes a read lock, if there is none yet, without looking at the schema.
 constexpr char kReadTransaction[] = "BEGIN; PRAGMA schema_version";
 
+// Whatever is wrong with the spool, the database is not, and is to be copied without it.
+absl::Status SpoolError(const absl::Status& status) {
+  return absl::ResourceExhaustedError(status.message());
+}
+
 class BackupHandle {
  public:
   BackupHandle(sqlite3* to, sqlite3* from) : to_(to) {
@@ -142,7 +147,7 @@ absl::Status Snapshot::CheckInPlace() const {
 absl::Status Snapshot::ErrorOf(int code, const SqliteVfs& vfs,
                                const SqliteConnection& connection) const {
   VS_RETURN_IF_ERROR(CheckCancelled());
-  if (!vfs.spool_error().ok()) return vfs.spool_error();
+  if (!vfs.spool_error().ok()) return SpoolError(vfs.spool_error());
   if (vfs.asked_elsewhere()) {
     return absl::FailedPreconditionError(
         "database was left in the middle of a commit over several databases: open it once with its "
@@ -290,7 +295,7 @@ absl::Status Snapshot::CopyAndRollBack(SqliteVfs* vfs, SpoolFile* copy, bool* ag
     const MutableByteSpan part(buffer.data(), std::min<uint64_t>(buffer.size(), bytes - offset));
     code = database.Read(offset, part);
     if (code != SQLITE_OK) return ErrorOf(code, *vfs, to);
-    VS_RETURN_IF_ERROR(copy->Write(offset, part));
+    if (absl::Status status = copy->Write(offset, part); !status.ok()) return SpoolError(status);
     offset += part.size();
   }
   vfs->LendJournalToCopy();

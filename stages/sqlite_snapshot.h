@@ -80,7 +80,7 @@ struct SnapshotOptions {
 //   kInvalidArgument     no SQLite header, so an ordinary file; also an empty one
 //   kNotFound            gone
 //   kAborted             a symlink or another file is in its place, or took it meanwhile
-//   kResourceExhausted   larger than what is left of the spool
+//   kResourceExhausted   larger than what is left of the spool, or its directory failed
 //   kUnavailable         locked by others for all of `patience`, or no locks on this file system
 //   kFailedPrecondition  has several names (hard links), or part of a commit over several databases
 //   kDataLoss            has the header, but is damaged or encrypted

@@ -79,6 +79,17 @@ TEST(Spool, HolesReadAsZerosAndTakeNoSpace) {
   EXPECT_EQ(ReadBack(*file, 100 * kSpoolChunkBytes - 1, 4), std::string("\0end", 4));
 }
 
+TEST(Spool, ZerosTakeNoSpaceButOverwrite) {
+  Spool spool(InMemory(1));
+  std::unique_ptr<SpoolFile> file = spool.NewFile();
+  ASSERT_TRUE(file->Write(0, BytesOf(std::string(20 * kSpoolChunkBytes, '\0'))).ok());
+  EXPECT_EQ(file->bytes(), 20 * kSpoolChunkBytes);
+  EXPECT_EQ(spool.memory_bytes_used(), 0u);
+  ASSERT_TRUE(file->Write(5, BytesOf("abc")).ok());
+  ASSERT_TRUE(file->Write(6, BytesOf(std::string(1, '\0'))).ok());
+  EXPECT_EQ(ReadBack(*file, 5, 4), std::string("a\0c\0", 4));
+}
+
 TEST(Spool, RefusesToReadPastTheEnd) {
   Spool spool(InMemory(1));
   std::unique_ptr<SpoolFile> file = spool.NewFile();

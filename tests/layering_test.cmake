@@ -18,6 +18,7 @@ set(homes
   "^zlib\\.h$"            "^stages/gzip_reader\\.cc$"
   "^openssl/"             "^stages/digest\\.cc$"
   "^archive(_entry)?\\.h$" "^(stages/restore[a-z_]*\\.cc|stages/archive_reader\\.cc|tests/.*)$"
+  "^sqlite3\\.h$"         "^(stages/sqlite_[a-z_]*\\.(h|cc)|tests/.*)$"
   "^CLI/"                 "^(tools|bench)/"
   "^spdlog/"              "^tools/"
   "^(gtest|gmock)/"       "^tests/"

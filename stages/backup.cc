@@ -189,6 +189,10 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   Log(Severity::kInfo,
       absl::StrFormat("%d entries, %.1f MB of files, in %s", plan->entries().size(),
                       plan->file_bytes() / 1e6, options_.source));
+  if (plan->snapshots() > 0) {
+    Log(Severity::kInfo,
+        absl::StrCat(plan->snapshots(), " SQLite databases are stored as consistent snapshots"));
+  }
   if (plan->excluded() > 0) {
     Log(Severity::kInfo, absl::StrCat(plan->excluded(),
                                       " names were left out, with all below them, as the exclude "
@@ -258,6 +262,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.tar_bytes = run.stats.source_bytes;
   receipt.entries = plan->entries().size();
   receipt.excluded = plan->excluded();
+  receipt.sqlite_snapshots = plan->snapshots();
   receipt.blocks = run.stats.blocks;
   receipt.blocks_stored = run.stats.blocks_stored;
   receipt.codec = "gzip";

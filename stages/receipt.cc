@@ -48,6 +48,7 @@ std::string Receipt::ToJson() const {
   json["part_count"] = part_count;
   json["tar_bytes"] = tar_bytes;
   json["entries"] = entries;
+  json["sqlite_snapshots"] = sqlite_snapshots;
   json["excluded"] = excluded;
   json["blocks"] = blocks;
   json["blocks_stored"] = blocks_stored;
@@ -87,6 +88,7 @@ absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
     receipt.part_count = CountFrom(json, "part_count");
     receipt.tar_bytes = CountFrom(json, "tar_bytes");
     receipt.entries = CountFrom(json, "entries");
+    receipt.sqlite_snapshots = CountFrom(json, "sqlite_snapshots");
     receipt.excluded = CountFrom(json, "excluded");
     receipt.blocks = CountFrom(json, "blocks");
     receipt.blocks_stored = CountFrom(json, "blocks_stored");

@@ -24,7 +24,8 @@ struct Receipt {
 
   uint64_t tar_bytes = 0;
   uint64_t entries = 0;
-  uint64_t excluded = 0;  // names that options left out, with all below them
+  uint64_t sqlite_snapshots = 0;  // databases stored as consistent copies
+  uint64_t excluded = 0;          // names that options left out, with all below them
   uint64_t blocks = 0;
   uint64_t blocks_stored = 0;
   std::string codec;  // "gzip"

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/status_macros.h"
+
 namespace volstream {
 
 absl::StatusOr<BlockTicket> TarSource::Next(MutableByteSpan space) {
@@ -41,6 +43,7 @@ absl::StatusOr<size_t> TarSource::Fill(const BlockTicket& ticket, MutableByteSpa
     offset += range;
   }
   work.batch.Collect();
+  if (!work.status.ok()) return work.status;
   // The end mark, or what of it falls into this block.
   const size_t mark = static_cast<size_t>(end - offset);
   std::memset(space.data() + written, 0, mark);
@@ -64,8 +67,9 @@ size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
   std::shared_ptr<VolumeFiles::File> file;
   const bool links_to_file =
       entry.link_to != VolumePlan::kNone && S_ISREG(plan_->entries()[entry.link_to].mode);
+  const SpoolFile* const snapshot = plan_->SnapshotOf(entry);
   // Empty files too: one may have got its content since.
-  if (S_ISREG(entry.mode) && entry.link_to == VolumePlan::kNone) {
+  if (snapshot == nullptr && S_ISREG(entry.mode) && entry.link_to == VolumePlan::kNone) {
     const bool whole = range_bytes == entry.end_offset() - entry.tar_offset;
     if (whole && !entry.has_links && plan_->SparseOf(entry) == nullptr) {
       return FillWholeFile(index, out, work);
@@ -95,7 +99,12 @@ size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
   const uint64_t in_data = in_entry - entry.header_bytes;
   if (written < range_bytes && in_data < entry.bytes) {
     const size_t count = std::min<uint64_t>(entry.bytes - in_data, range_bytes - written);
-    files_.Read(index, file.get(), in_data, out.subspan(written, count));
+    if (snapshot != nullptr) {
+      const absl::Status status = snapshot->Read(in_data, out.subspan(written, count));
+      if (work->status.ok()) work->status = WithContext(status, plan_->PathOf(index));
+    } else {
+      files_.Read(index, file.get(), in_data, out.subspan(written, count));
+    }
     written += count;
   }
   std::memset(out.data() + written, 0, range_bytes - written);

@@ -32,6 +32,7 @@ class TarSource : public BlockSource {
     explicit Work(VolumeFiles* files) : batch(files) {}
     VolumeFiles::Batch batch;
     VolumePlan::DirectoryPath directory;
+    absl::Status status;  // of a copy in the spool that cannot be read back
   };
 
   // Writes what entry `index` has in the `range_bytes` from stream offset `offset` on, to the front

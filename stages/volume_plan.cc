@@ -6,7 +6,6 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "engine/check.h"
 #include "stages/volume_walk.h"
@@ -16,9 +15,9 @@ namespace volstream {
 absl::StatusOr<std::unique_ptr<VolumePlan>> VolumePlan::Make(const std::string& root,
                                                              Warnings* warnings,
                                                              const std::atomic<bool>* cancelled,
-                                                             PlanOptions options) {
+                                                             const PlanOptions& options) {
   std::unique_ptr<VolumePlan> plan(new VolumePlan());
-  VolumeWalk walk(plan.get(), warnings, cancelled, std::move(options));
+  VolumeWalk walk(plan.get(), warnings, cancelled, options);
   const absl::Status status = walk.Run(root);
   if (!status.ok()) return status;
   return plan;
@@ -34,6 +33,10 @@ std::string_view VolumePlan::SymlinkTargetOf(const Entry& entry) const {
 
 const SparseMap* VolumePlan::SparseOf(const Entry& entry) const {
   return entry.extra == kNone ? nullptr : extras_[entry.extra].sparse.get();
+}
+
+const SpoolFile* VolumePlan::SnapshotOf(const Entry& entry) const {
+  return entry.extra == kNone ? nullptr : extras_[entry.extra].snapshot.get();
 }
 
 std::string VolumePlan::PathOf(uint32_t index) const {

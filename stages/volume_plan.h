@@ -24,15 +24,22 @@
 #include "stages/beneath.h"
 #include "stages/chunked.h"
 #include "stages/sparse_map.h"
+#include "stages/spool.h"
 #include "stages/tar_header.h"
 #include "stages/volume_scan.h"
 #include "stages/warnings.h"
 
 namespace volstream {
 
+// What is done with a SQLite database: a consistent copy through SQLite (docs/sqlite.md), or its
+// files as they are.
+enum class SqliteMode { kBackup, kCopy };
+
 struct PlanOptions {
   ScanOptions scan;
   bool sparse = true;  // store files with holes as maps and data; else holes as zeros
+  SqliteMode sqlite = SqliteMode::kBackup;
+  SpoolOptions spool;  // holds the copies of databases from the walk until they are read
 };
 
 class VolumePlan {
@@ -68,10 +75,11 @@ class VolumePlan {
   // What the walk cannot read, and sockets, are left out with a warning.
   // Ends soon with ErrorKind::kInterrupted once `*cancelled` is true.
   // Errors: ErrorKind::kVolumeNotFound when root is missing, no directory, or unreadable;
-  // kFailedPrecondition when a directory holds itself (a loop of bind mounts).
+  // kFailedPrecondition when a directory holds itself (a loop of bind mounts);
+  // ErrorKind::kPrerequisite when the spool's directory cannot be used.
   static absl::StatusOr<std::unique_ptr<VolumePlan>> Make(
       const std::string& root, Warnings* warnings, const std::atomic<bool>* cancelled = nullptr,
-      PlanOptions options = {});
+      const PlanOptions& options = {});
 
   const Chunked<Entry>& entries() const { return entries_; }
   uint64_t file_bytes() const { return file_bytes_; }
@@ -79,12 +87,16 @@ class VolumePlan {
   uint64_t tar_bytes() const { return tar_bytes_; }
   // Names left out because a pattern, a tag or --one-file-system says so.
   uint64_t excluded() const { return excluded_; }
+  // Databases that are stored as a snapshot.
+  uint64_t snapshots() const { return snapshots_; }
   int root_fd() const { return root_fd_.get(); }
 
   std::string_view NameOf(const Entry& entry) const;
   std::string_view SymlinkTargetOf(const Entry& entry) const;
   // The map of a file with holes; null for all others.
   const SparseMap* SparseOf(const Entry& entry) const;
+  // The copy that stands for the file's content; null for all but snapshots.
+  const SpoolFile* SnapshotOf(const Entry& entry) const;
   // Path inside the volume without a leading "./"; empty for the root.
   std::string PathOf(uint32_t index) const;
 
@@ -107,6 +119,7 @@ class VolumePlan {
     dev_t device_number = 0;       // of device nodes
     uint32_t pax_records = kNone;  // index into pax_records_
     std::unique_ptr<const SparseMap> sparse;
+    std::unique_ptr<const SpoolFile> snapshot;
   };
 
   VolumePlan() = default;
@@ -117,6 +130,7 @@ class VolumePlan {
   UniqueFd root_fd_;
   Chunked<Entry> entries_;
   NameArena names_;
+  std::unique_ptr<Spool> spool_;  // before the copies in it
   Chunked<Extra> extras_;
   std::vector<std::string> pax_records_;  // each once, as whole trees share theirs
   std::map<uint32_t, std::string> user_names_;
@@ -124,6 +138,7 @@ class VolumePlan {
   uint64_t file_bytes_ = 0;
   uint64_t tar_bytes_ = 0;
   uint64_t excluded_ = 0;
+  uint64_t snapshots_ = 0;
 };
 
 }  // namespace volstream

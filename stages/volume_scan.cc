@@ -12,10 +12,12 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "engine/check.h"
 #include "engine/options.h"
 #include "stages/file_attributes.h"
+#include "stages/sqlite_snapshot.h"
 
 namespace volstream {
 namespace {
@@ -115,10 +117,11 @@ class ScanDirectory {
   State state = State::kIdle;
   int error = 0;
   bool partial = false;
-  UniqueFd fd;                             // invalid if it is to be opened anew
-  std::atomic<int>* open_count = nullptr;  // counts fd
-  std::string names;                       // each ended by a NUL
-  std::vector<uint32_t> offsets;           // into names, sorted by name
+  UniqueFd fd;                                     // invalid if it is to be opened anew
+  std::atomic<int>* open_count = nullptr;          // counts fd
+  std::string names;                               // each ended by a NUL
+  absl::flat_hash_set<std::string> sqlite_owners;  // names that have a -wal, -shm or -journal
+  std::vector<uint32_t> offsets;                   // into names, sorted by name
   std::vector<Chunk> chunks;
 };
 
@@ -204,6 +207,9 @@ void VolumeScan::ReadNames(ScanDirectory* directory, int fd) const {
     if (name == "." || name == "..") continue;
     directory->offsets.push_back(static_cast<uint32_t>(directory->names.size()));
     directory->names.append(name).push_back('\0');
+    if (const std::string_view owner = SqliteOwnerOf(name); !owner.empty()) {
+      directory->sqlite_owners.emplace(owner);
+    }
   }
   if (errno != 0) {
     directory->error = errno;
@@ -306,6 +312,11 @@ ScannedEntry VolumeScan::Stat(const std::shared_ptr<ScanDirectory>& directory, i
       return entry;
     }
     entry.link_target = *std::move(target);
+  }
+  if (S_ISREG(entry.mode)) {
+    entry.maybe_sqlite =
+        LooksLikeSqliteName(entry.name) ||
+        (!directory->sqlite_owners.empty() && directory->sqlite_owners.contains(entry.name));
   }
   FileAttributes attributes = ReadFileAttributes(std::string(proc_path).append(entry.name));
   entry.pax_records = std::move(attributes.pax_records);

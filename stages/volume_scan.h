@@ -54,6 +54,7 @@ struct ScannedEntry {
   std::string link_target;
   std::string pax_records;                   // see stages/file_attributes.h
   std::vector<std::string> unreadable;       // attributes that could not be read
+  bool maybe_sqlite = false;                 // its name, or those beside it, look like a database's
   std::unique_ptr<SparseMap> sparse;         // of a file with holes
   std::shared_ptr<ScanDirectory> directory;  // to be listed; null for all but directories
 };

@@ -14,6 +14,7 @@
 #include "engine/check.h"
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
+#include "stages/sqlite_snapshot.h"
 
 namespace volstream {
 namespace {
@@ -40,6 +41,10 @@ absl::Status VolumeWalk::Run(const std::string& root) {
                      absl::StrCat("source ", root, " ", remedy));
   }
   plan_->root_fd_ = std::move(fd);
+  if (!options_.spool.directory.empty()) {
+    VS_RETURN_IF_ERROR(CheckSpoolDirectory(options_.spool.directory, root));
+  }
+  plan_->spool_ = std::make_unique<Spool>(options_.spool);
   ScannedEntry entry;
   scan_.Root(plan_->root_fd(), &entry);
   if (entry.error != 0) return absl::ErrnoToStatus(entry.error, absl::StrCat("stat ", root));
@@ -108,7 +113,34 @@ absl::Status VolumeWalk::CheckNoLoop(const ScannedEntry& entry, uint32_t parent)
   return absl::OkStatus();
 }
 
+absl::Status VolumeWalk::TakeDatabase(uint32_t parent, ScannedEntry* entry) {
+  const std::string path = Join(plan_->PathOf(parent), entry->name);
+  const UniqueFd directory =
+      OpenBeneath(plan_->root_fd(), plan_->PathOf(parent), O_RDONLY | O_DIRECTORY);
+  if (!directory.valid()) return absl::OkStatus();  // the reader will say so
+  absl::StatusOr<std::unique_ptr<SpoolFile>> snapshot = TakeSnapshot(
+      directory.get(), entry->name, entry->device, entry->inode, plan_->spool_.get(), cancelled_);
+  if (snapshot.ok()) {
+    snapshot_ = *std::move(snapshot);
+    entry->bytes = snapshot_->bytes();
+    entry->sparse.reset();
+    ++plan_->snapshots_;
+    for (const std::string& name : SqliteSiblingsOf(entry->name)) {
+      frames_.back().left_out.insert(name);
+    }
+    return absl::OkStatus();
+  }
+  if (absl::IsCancelled(snapshot.status())) return snapshot.status();
+  if (WarnsOfSnapshot(snapshot.status())) {
+    warnings_->Add(path, absl::StrCat("is stored as it lies there, with its -wal and -journal, and "
+                                      "may be inconsistent: ",
+                                      snapshot.status().message()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status VolumeWalk::Visit(uint32_t parent, ScannedEntry* entry) {
+  if (frames_.back().left_out.contains(entry->name)) return absl::OkStatus();
   const auto path = [&] { return Join(plan_->PathOf(parent), entry->name); };
   if (entry->error != 0) {
     if (MeansVanished(entry->error)) {
@@ -127,6 +159,9 @@ absl::Status VolumeWalk::Visit(uint32_t parent, ScannedEntry* entry) {
     return absl::OkStatus();
   }
   for (const std::string& text : entry->unreadable) warnings_->AddMissing(path(), text);
+  if (entry->maybe_sqlite && entry->bytes > 0 && options_.sqlite == SqliteMode::kBackup) {
+    VS_RETURN_IF_ERROR(TakeDatabase(parent, entry));
+  }
   const std::shared_ptr<ScanDirectory> directory = std::move(entry->directory);
   if (directory != nullptr) VS_RETURN_IF_ERROR(CheckNoLoop(*entry, parent));
   const uint32_t index = Append(parent, entry);
@@ -148,8 +183,12 @@ uint32_t VolumeWalk::AddExtra(ScannedEntry* scanned, bool is_link) {
     extra.pax_records = known->second;
     needed = true;
   }
-  if (sparse_ && scanned->sparse != nullptr && !is_link) {
+  if (options_.sparse && scanned->sparse != nullptr && !is_link) {
     extra.sparse = std::move(scanned->sparse);
+    needed = true;
+  }
+  if (snapshot_ != nullptr) {
+    extra.snapshot = std::move(snapshot_);
     needed = true;
   }
   if (!needed) return VolumePlan::kNone;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "stages/volume_plan.h"
 #include "stages/volume_scan.h"
@@ -23,12 +24,12 @@ class VolumeWalk {
  public:
   // `cancelled` may be null.
   VolumeWalk(VolumePlan* plan, Warnings* warnings, const std::atomic<bool>* cancelled,
-             PlanOptions options)
+             const PlanOptions& options)
       : plan_(plan),
         warnings_(warnings),
         cancelled_(cancelled),
-        sparse_(options.sparse),
-        scan_(std::move(options.scan), cancelled) {}
+        options_(options),
+        scan_(options_.scan, cancelled) {}
 
   absl::Status Run(const std::string& root);
 
@@ -41,12 +42,16 @@ class VolumeWalk {
     size_t next_chunk = 0;
     std::vector<ScannedEntry> entries;  // of the chunk being visited
     size_t next_entry = 0;
+    // Names that must not stand beside the snapshot of their database.
+    absl::flat_hash_set<std::string> left_out;
   };
 
   absl::Status Push(uint32_t index, std::shared_ptr<ScanDirectory> directory);
   absl::Status Visit(uint32_t parent, ScannedEntry* entry);
   // Fails if the directory is one of those that are being visited.
   absl::Status CheckNoLoop(const ScannedEntry& entry, uint32_t parent) const;
+  // Puts a snapshot in the place of a database's content, if it is one and that can be done.
+  absl::Status TakeDatabase(uint32_t parent, ScannedEntry* entry);
   // Adds an entry and returns its index.
   uint32_t Append(uint32_t parent, ScannedEntry* scanned);
   uint32_t AddExtra(ScannedEntry* scanned, bool is_link);
@@ -55,12 +60,13 @@ class VolumeWalk {
   VolumePlan* const plan_;
   Warnings* const warnings_;
   const std::atomic<bool>* const cancelled_;
-  const bool sparse_;
+  const PlanOptions options_;
   std::vector<Frame> frames_;
   VolumePlan::DirectoryPath directory_path_;
   // (device, inode) -> first entry.
   absl::flat_hash_map<std::pair<uint64_t, uint64_t>, uint32_t> hard_links_;
   absl::flat_hash_map<std::string, uint32_t> pax_records_;  // -> index in the plan
+  std::unique_ptr<const SpoolFile> snapshot_;               // of the entry being visited
   uint64_t next_offset_ = 0;
   VolumeScan scan_;  // last: its threads end before the rest goes
 };

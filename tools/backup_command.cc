@@ -31,17 +31,6 @@ struct Flags {
   std::string on_sink_failure = "continue";
 };
 
-// "256MiB" to bytes. CLI11 takes "-5" for a size near 2^64, so the sign is looked for first: of two
-// transforms the one that was added last runs first.
-void TakesSize(CLI::Option* option) {
-  option->transform(CLI::AsSizeValue(true));
-  option->transform(CLI::Validator(
-      [](std::string& text) -> std::string {
-        return text.find('-') == std::string::npos ? "" : "a size cannot be negative: " + text;
-      },
-      ""));
-}
-
 absl::StatusOr<int> KeepFor(const Flags& flags, const Storage& storage) {
   if (flags.keep_last >= 0) return flags.keep_last;
   return RetentionFromEnvironment(storage.kind());

@@ -22,6 +22,18 @@ Log::Options CommonFlags::LogOptions() const {
   return Log::Options{quiet, log_format == "json", !no_progress};
 }
 
+// CLI11 takes "-5" for a size near 2^64, so the sign is looked for first: of two transforms the one
+// that was added last runs first.
+CLI::Option* TakesSize(CLI::Option* option) {
+  option->transform(CLI::AsSizeValue(true));
+  option->transform(CLI::Validator(
+      [](std::string& text) -> std::string {
+        return text.find('-') == std::string::npos ? "" : "a size cannot be negative: " + text;
+      },
+      ""));
+  return option;
+}
+
 int Fail(Log* log, const absl::Status& status) {
   log->Error(std::string(status.message()));
   return static_cast<int>(KindOf(status));

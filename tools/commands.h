@@ -31,6 +31,9 @@ void AddListCommand(CLI::App* app, Command* chosen);
 void AddRestoreCommand(CLI::App* app, Command* chosen);
 void AddPruneCommand(CLI::App* app, Command* chosen);
 
+// Makes the option take "256MiB" for bytes.
+CLI::Option* TakesSize(CLI::Option* option);
+
 // Logs the failure as one line and returns its exit code.
 int Fail(Log* log, const absl::Status& status);
 

@@ -1,6 +1,7 @@
 #include "tools/source_flags.h"
 
 #include "engine/status_macros.h"
+#include "tools/commands.h"
 
 namespace volstream {
 
@@ -27,6 +28,22 @@ void SourceFlags::AddTo(CLI::App* app) {
   app->add_flag("--no-sparse", no_sparse_,
                 "Store holes as zeros, for readers that know no sparse files (busybox)")
       ->group(group);
+  app->add_option("--sqlite", sqlite_,
+                  "SQLite databases: backup (a consistent snapshot, while the application goes on) "
+                  "or copy (the files as they lie there) (backup)")
+      ->check(CLI::IsMember({"backup", "copy"}))
+      ->group(group);
+  app->add_option("--spool-dir", spool_.directory,
+                  "Directory, not in the source, for snapshots beyond --spool-memory; they have no "
+                  "name there")
+      ->group(group);
+  TakesSize(app->add_option("--spool-memory", spool_.memory_bytes,
+                            "Memory for snapshots, beside --memory (64MiB)"))
+      ->group(group);
+  TakesSize(app->add_option("--spool-size", spool_.disk_bytes,
+                            "Most that --spool-dir may take (4GiB); a database beyond it is copied "
+                            "as it is, with a warning"))
+      ->group(group);
 }
 
 absl::StatusOr<PlanOptions> SourceFlags::Plan() const {
@@ -40,6 +57,8 @@ absl::StatusOr<PlanOptions> SourceFlags::Plan() const {
   plan.scan.exclude_caches = exclude_caches_;
   plan.scan.one_file_system = one_file_system_;
   plan.sparse = !no_sparse_;
+  plan.sqlite = sqlite_ == "copy" ? SqliteMode::kCopy : SqliteMode::kBackup;
+  plan.spool = spool_;
   return plan;
 }
 

@@ -23,6 +23,8 @@ class SourceFlags {
   bool exclude_caches_ = false;
   bool one_file_system_ = false;
   bool no_sparse_ = false;
+  std::string sqlite_ = "backup";
+  SpoolOptions spool_;
 };
 
 }  // namespace volstream

@@ -29,8 +29,10 @@ struct PipelineOptions {
   std::function<void(const Progress&)> on_progress;
   absl::Duration progress_interval = absl::Milliseconds(500);
 
-  // Called by the thread of Run() once the source has been read to its end, while the last parts
-  // are still on their way: the moment from which the source may change again.
+  // Called once, when the source will not be touched again: its last block has been filled, or the
+  // run has failed and nothing reads any more. The last blocks and parts are still on their way:
+  // from this moment the source may change again. Any thread, a worker's most likely, so it must
+  // not block. Not called by a run that fails before anything was read.
   std::function<void()> on_source_read;
 };
 

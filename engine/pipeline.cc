@@ -94,6 +94,10 @@ class Pipeline::Impl {
   void RunGraph();
   void ReadSource(Graph* nodes);
   void FillAndEncode(Block* block);
+  absl::StatusOr<size_t> Fill(Block* block, MutableByteSpan in);
+  // One of those who read the source, which are every block until it is filled and the source
+  // thread, has done with it.
+  void LeaveSource();
   void AssembleInOrder(Block* block, OrderedPorts* ports);
   absl::Status Observe(const BlockRecord& record, ByteSpan encoded);
   void HashAndDeliver(std::shared_ptr<Part> part);
@@ -107,6 +111,8 @@ class Pipeline::Impl {
   std::atomic<bool> finished_{false};
   std::array<StageCounter, kStageCount> counters_;
   StageCounter& counter(Stage stage) { return counters_[static_cast<int>(stage)]; }
+
+  std::atomic<uint64_t> source_readers_{1};
 
   FirstError error_;
   FanOut fan_out_;
@@ -191,6 +197,7 @@ void Pipeline::Impl::Stop() {
     MutexLock lock(&pool_mu_);
     if (pool_ != nullptr) pool_->Close();
   }
+  job_.source->Cancel();
   fan_out_.Cancel();
 }
 
@@ -237,6 +244,7 @@ void Pipeline::Impl::RunGraph() {
     nodes->graph.reserve_wait();
     std::thread source([this, &nodes] {
       ReadSource(nodes.get());
+      LeaveSource();
       nodes->graph.release_wait();
     });
     nodes->graph.wait_for_all();
@@ -265,32 +273,48 @@ void Pipeline::Impl::ReadSource(Graph* nodes) {
       return;
     }
     block->seq = blocks_in_++;
+    source_readers_.fetch_add(1);
     block->handoff.Pass();
     nodes->encode.try_put(block);
   }
 }
 
+void Pipeline::Impl::LeaveSource() {
+  if (source_readers_.fetch_sub(1) == 1 && options_.on_source_read) options_.on_source_read();
+}
+
+absl::StatusOr<size_t> Pipeline::Impl::Fill(Block* block, MutableByteSpan in) {
+  StageTimer timer(&counter(Stage::kFill));
+  size_t bytes = in.size();
+  if (!block->ticket.filled) {
+    VS_ASSIGN_OR_RETURN(bytes, job_.source->Fill(block->ticket, in));
+  }
+  timer.Stop(0, bytes);
+  return bytes;
+}
+
 void Pipeline::Impl::FillAndEncode(Block* block) {
+  const MutableByteSpan in = block->lease.in().first(block->ticket.bytes);
+  absl::Status status;
   if (!error_.failed()) {
-    const absl::Status status = Guarded([this, block] {
-      const MutableByteSpan in = block->lease.in().first(block->ticket.bytes);
-      StageTimer fill(&counter(Stage::kFill));
-      block->source_bytes = in.size();
-      if (!block->ticket.filled) {
-        VS_ASSIGN_OR_RETURN(block->source_bytes, job_.source->Fill(block->ticket, in));
-      }
-      fill.Stop(0, block->source_bytes);
-      if (block->source_bytes == 0) return absl::OkStatus();
-      StageTimer encode(&counter(Stage::kEncode));
-      VS_ASSIGN_OR_RETURN(block->encoded,
-                          job_.codec->Encode(in.first(block->source_bytes), block->lease.out()));
-      encode.Stop(block->source_bytes, block->encoded.bytes);
+    status = Guarded([this, block, in] {
+      VS_ASSIGN_OR_RETURN(block->source_bytes, Fill(block, in));
       return absl::OkStatus();
     });
-    if (!status.ok()) {
-      block->encoded = EncodedBlock();
-      error_.Set(status);
-    }
+    if (!status.ok()) error_.Set(status);
+  }
+  LeaveSource();
+  if (error_.failed() || block->source_bytes == 0) return;
+  status = Guarded([this, block, in] {
+    StageTimer encode(&counter(Stage::kEncode));
+    VS_ASSIGN_OR_RETURN(block->encoded,
+                        job_.codec->Encode(in.first(block->source_bytes), block->lease.out()));
+    encode.Stop(block->source_bytes, block->encoded.bytes);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) {
+    block->encoded = EncodedBlock();
+    error_.Set(status);
   }
 }
 
@@ -352,7 +376,6 @@ void Pipeline::Impl::HashAndDeliver(std::shared_ptr<Part> part) {
 
 void Pipeline::Impl::FinishStream() {
   if (error_.failed()) return;
-  if (options_.on_source_read) options_.on_source_read();
   if (std::shared_ptr<Part> last = assembler_->Flush(); last != nullptr) {
     HashAndDeliver(std::move(last));
   }

@@ -42,6 +42,10 @@ class BlockSource {
   // Writes the block's bytes to the front of `space` and returns how many: ticket.bytes, or fewer
   // when the source leaves something out. Safe for concurrent calls with different tickets.
   virtual absl::StatusOr<size_t> Fill(const BlockTicket& ticket, MutableByteSpan space) = 0;
+
+  // Makes a waiting Next end soon, with any error: the run has failed or was cancelled. Any thread,
+  // any number of times. A source that never waits for others has nothing to do here.
+  virtual void Cancel() {}
 };
 
 struct EncodedBlock {

@@ -19,6 +19,7 @@
 #include "stages/gzip_codec.h"
 #include "stages/part_hash.h"
 #include "stages/part_plan.h"
+#include "stages/stream_source.h"
 #include "stages/tar_source.h"
 #include "stages/volume_plan.h"
 #include "stages/warnings.h"
@@ -31,6 +32,7 @@ constexpr int kMaxNameTries = 60;
 
 std::string StemOf(const BackupOptions& options) {
   if (!options.name.empty()) return StemFrom(options.name);
+  if (options.stream != nullptr) return StemFrom(options.source);
   std::error_code error;
   std::filesystem::path path = std::filesystem::canonical(options.source, error);
   if (error) path = std::filesystem::path(options.source);
@@ -44,6 +46,26 @@ std::string HostName() {
   char name[HOST_NAME_MAX + 1] = {};
   return gethostname(name, sizeof(name) - 1) == 0 ? name : "";
 }
+
+// What surrounds the reading of the source: Begin calls before_read, End after_read, once, and the
+// destructor too. End may be called by any thread.
+class Reading {
+ public:
+  explicit Reading(const BackupOptions& options) : options_(options) {}
+  ~Reading() { End(); }
+
+  absl::Status Begin() {
+    begun_ = true;
+    return options_.before_read ? options_.before_read() : absl::OkStatus();
+  }
+  void End() {
+    if (begun_.exchange(false) && options_.after_read) options_.after_read();
+  }
+
+ private:
+  const BackupOptions& options_;
+  std::atomic<bool> begun_{false};
+};
 
 absl::Status Interrupted() {
   return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
@@ -88,7 +110,7 @@ BackupReport Backup::Run() {
 }
 
 absl::Status Backup::CheckApart(const Storage& storage) const {
-  if (storage.kind() != StorageKind::kLocal) return absl::OkStatus();
+  if (storage.kind() != StorageKind::kLocal || options_.stream != nullptr) return absl::OkStatus();
   std::error_code error;
   const std::filesystem::path source = std::filesystem::canonical(options_.source, error);
   if (error) return absl::OkStatus();  // the plan says what is wrong with the source
@@ -182,37 +204,60 @@ void Backup::RemoveStale(const BackupReport& report) {
   }
 }
 
-absl::Status Backup::RunPipeline(BackupReport* report) {
-  Warnings warnings([this](std::string_view text) { Log(Severity::kWarning, text); });
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<VolumePlan> plan,
-                      VolumePlan::Make(options_.source, &warnings, &cancelled_, options_.plan));
-  Log(Severity::kInfo,
-      absl::StrFormat("%d entries, %.1f MB of files, in %s", plan->entries().size(),
-                      plan->file_bytes() / 1e6, options_.source));
-  if (plan->snapshots() > 0) {
+void Backup::LogPlan(const VolumePlan& plan) const {
+  Log(Severity::kInfo, absl::StrFormat("%d entries, %.1f MB of files, in %s", plan.entries().size(),
+                                       plan.file_bytes() / 1e6, options_.source));
+  if (plan.snapshots() > 0) {
     Log(Severity::kInfo,
-        absl::StrCat(plan->snapshots(), " SQLite databases are stored as consistent snapshots"));
+        absl::StrCat(plan.snapshots(), " SQLite databases are stored as consistent snapshots"));
   }
-  if (plan->excluded() > 0) {
-    Log(Severity::kInfo, absl::StrCat(plan->excluded(),
+  if (plan.excluded() > 0) {
+    Log(Severity::kInfo, absl::StrCat(plan.excluded(),
                                       " names were left out, with all below them, as the exclude "
                                       "options say"));
   }
+}
+
+absl::Status Backup::RunPipeline(BackupReport* report) {
+  Warnings warnings([this](std::string_view text) { Log(Severity::kWarning, text); });
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<GzipCodec> codec, GzipCodec::Create(options_.level));
+  // Before the source has to hold still: these ask the destinations.
+  VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(report));
+  RemoveStale(*report);
+  Reading reading(options_);
+  VS_RETURN_IF_ERROR(reading.Begin());
+  if (cancelled_) return Interrupted();
+  std::unique_ptr<VolumePlan> plan;  // none for a stream
+  if (options_.stream == nullptr) {
+    VS_ASSIGN_OR_RETURN(plan,
+                        VolumePlan::Make(options_.source, &warnings, &cancelled_, options_.plan));
+    LogPlan(*plan);
+  }
   PipelineOptions pipeline_options;
   pipeline_options.memory_bytes = options_.memory_bytes;
   pipeline_options.workers = options_.workers;
   pipeline_options.stop_on_sink_failure = options_.stop_on_destination_failure;
   pipeline_options.on_progress = options_.on_progress;
+  pipeline_options.on_source_read = [&reading] { reading.End(); };
+  const auto encoded_bytes = [&](uint64_t bytes) {
+    return MaxEncodedBytes(bytes, pipeline_options.block_bytes,
+                           codec->Bound(pipeline_options.block_bytes));
+  };
   VS_ASSIGN_OR_RETURN(
       pipeline_options.part_bytes,
-      ChoosePartBytes(MaxEncodedBytes(plan->tar_bytes(), pipeline_options.block_bytes,
-                                      codec->Bound(pipeline_options.block_bytes)),
-                      options_.memory_bytes, options_.part_bytes));
-  VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(report));
-  RemoveStale(*report);
+      plan != nullptr
+          ? ChoosePartBytes(encoded_bytes(plan->tar_bytes()), options_.memory_bytes,
+                            options_.part_bytes)
+          : ChooseStreamPartBytes(
+                options_.stream_bytes_hint == 0 ? 0 : encoded_bytes(options_.stream_bytes_hint),
+                options_.memory_bytes, options_.part_bytes));
 
-  TarSource source(plan.get(), &warnings);
+  std::unique_ptr<BlockSource> source;
+  if (plan != nullptr) {
+    source = std::make_unique<TarSource>(plan.get(), &warnings);
+  } else {
+    source = std::make_unique<StreamSource>(options_.stream);
+  }
   Md5PartHasher part_hasher;
   StreamHasher stream_hasher;
   std::vector<std::unique_ptr<PartSink>> sinks;
@@ -228,7 +273,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     sink_destination.push_back(i);
   }
   VS_RETURN_IF_ERROR(FailedDestination(*report));
-  PipelineJob job{&source, codec.get(), &part_hasher, {&stream_hasher}, {}};
+  PipelineJob job{source.get(), codec.get(), &part_hasher, {&stream_hasher}, {}};
   for (const std::unique_ptr<PartSink>& sink : sinks) job.sinks.push_back(sink.get());
 
   RunReport run;
@@ -260,9 +305,11 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.part_bytes = pipeline_options.part_bytes;
   receipt.part_count = run.summary.parts.size();
   receipt.tar_bytes = run.stats.source_bytes;
-  receipt.entries = plan->entries().size();
-  receipt.excluded = plan->excluded();
-  receipt.sqlite_snapshots = plan->snapshots();
+  if (plan != nullptr) {
+    receipt.entries = plan->entries().size();
+    receipt.excluded = plan->excluded();
+    receipt.sqlite_snapshots = plan->snapshots();
+  }
   receipt.blocks = run.stats.blocks;
   receipt.blocks_stored = run.stats.blocks_stored;
   receipt.codec = "gzip";

@@ -20,26 +20,36 @@
 #include "engine/mutex.h"
 #include "engine/pipeline.h"
 #include "engine/stats.h"
+#include "stages/byte_stream.h"
+#include "stages/event_log.h"
 #include "stages/receipt.h"
 #include "stages/storage.h"
 #include "stages/volume_plan.h"
 
 namespace volstream {
 
-enum class Severity { kInfo, kSuccess, kWarning, kError };
-
 struct BackupOptions {
-  std::string source;  // a directory
+  std::string source;  // a directory; with `stream` only what to call it
   std::string name;    // stem of the archive's name; empty = from the source's base name
-  int level = 6;       // 1 (fastest) to 12 (smallest)
+  // What to store instead of a directory: the bytes as they come, a tar stream if the archive is to
+  // be one. Borrowed; Run() reads it to its end or cancels it.
+  ByteStream* stream = nullptr;
+  uint64_t stream_bytes_hint = 0;      // how long it may be, for the size of parts; 0 = no idea
+  int level = 6;                       // 1 (fastest) to 12 (smallest)
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together
   size_t part_bytes = 0;               // 0 = chosen from the plan
   int workers = 0;                     // 0 = one a core
   PlanOptions plan;                    // what of the source is taken, and how
   bool stop_on_destination_failure = false;
 
-  // What a person may want to read; any thread. May be empty.
-  std::function<void(Severity, std::string_view)> on_event;
+  // Both may be empty. The first is called by Run() once destinations were checked, before anything
+  // of the source is read; its failure ends the run. The second is called exactly once if the first
+  // was called, whatever that returned: when the source will not be touched again, although the
+  // upload goes on; after a failure or a Cancel too. Any thread, so it must not block.
+  std::function<absl::Status()> before_read;
+  std::function<void()> after_read;
+
+  EventLog on_event;  // may be empty
   // As PipelineOptions::on_progress. May be empty.
   std::function<void(const Progress&)> on_progress;
 };
@@ -79,6 +89,7 @@ class Backup {
   absl::Status CheckApart(const Storage& storage) const;
   absl::StatusOr<std::string> ChooseName(BackupReport* report);
   void RemoveStale(const BackupReport& report);
+  void LogPlan(const VolumePlan& plan) const;
   absl::Status RunPipeline(BackupReport* report) ABSL_LOCKS_EXCLUDED(mu_);
   void WriteReceipts(BackupReport* report);
   absl::Status Verdict(const BackupReport& report, const absl::Status& run) const;

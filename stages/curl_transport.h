@@ -1,5 +1,5 @@
-// CurlTransport: HttpTransport over libcurl's multi interface. The only home of libcurl's
-// transfers.
+// CurlTransport: HttpTransport over libcurl's multi interface. With curl_job.cc the only home of
+// libcurl's transfers.
 //
 // Threads: one I/O thread owns the multi handle and all easy handles; every other thread only
 // appends to a locked queue and wakes it. `done` runs on the I/O thread, so it must not block.
@@ -24,6 +24,10 @@ struct CurlTransportOptions {
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration stall_timeout = absl::Seconds(60);  // whole seconds; see HttpRequest
   std::string ca_file;                               // PEM; empty = the system's
+  std::string client_cert_file;                      // PEM, with client_key_file; empty = none
+  std::string client_key_file;
+  // All connections go to this socket, whatever host the URL names, and through no proxy.
+  std::string unix_socket;
   // Of one transfer; libcurl takes 16 KiB to 2 MiB. What fits a core's L2 cache costs the least:
   // more than this was measured to cost CPU and to win nothing.
   size_t upload_buffer_bytes = 256 * kKiB;

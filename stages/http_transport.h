@@ -58,10 +58,16 @@ struct HttpRequest {
   ByteSpan body;                    // borrowed until done; PUT and POST only
   MutableByteSpan sink;             // where the body of a 2xx answer goes unless empty; borrowed
                                     // until done; a body that does not fit is kResourceExhausted
-  size_t max_body_bytes = kMiB;     // of HttpResponse::body
+  // Where the body of a 2xx answer goes, piece by piece, if it is set: a piece lives for the call
+  // alone; false ends the transfer with kCancelled. Runs on the transport's thread and MAY block:
+  // the transport's other requests wait then, so a request that streams gets a transport of its
+  // own, and an infinite stall_timeout, as waiting here would count as a stall.
+  std::function<bool(ByteSpan)> on_body;
+  size_t max_body_bytes = kMiB;                         // of HttpResponse::body
   absl::Duration delay = absl::ZeroDuration();          // before the request starts
   absl::Duration deadline = absl::InfiniteDuration();   // of the transfer, once started
-  absl::Duration stall_timeout = absl::ZeroDuration();  // no byte either way; 0 = the default
+  absl::Duration stall_timeout = absl::ZeroDuration();  // no byte either way; 0 = the default,
+                                                        // infinite = none
   std::shared_ptr<const CancelFlag> cancelled;          // may be null
   // Called once when the request starts, so that a date or a signature is not older than the wait
   // for a free connection. Transport's thread; may be empty; must be quick.
@@ -71,8 +77,8 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 0;
   std::vector<HttpHeader> headers;
-  std::string body;       // empty where the sink took it
-  size_t sink_bytes = 0;  // written to the sink
+  std::string body;       // empty where the sink or on_body took it
+  size_t sink_bytes = 0;  // written to the sink or given to on_body
 
   // The value of the first header of that name, in whatever case; empty if there is none.
   std::string_view Header(std::string_view name) const {

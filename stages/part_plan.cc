@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "engine/status_macros.h"
 
 namespace volstream {
 
@@ -29,6 +30,18 @@ absl::StatusOr<size_t> ChoosePartBytes(uint64_t max_encoded_bytes, uint64_t memo
   const uint64_t affordable = memory_bytes / 8 / kMiB * kMiB;
   const uint64_t usual = std::clamp<uint64_t>(affordable, kMinPartBytes, kDefaultPartBytes);
   return static_cast<size_t>(std::max(usual, needed));
+}
+
+absl::StatusOr<size_t> ChooseStreamPartBytes(uint64_t hint, uint64_t memory_bytes, size_t wanted) {
+  constexpr size_t kRoomyPartBytes = 64 * kMiB;
+  if (wanted != 0) return ChoosePartBytes(0, memory_bytes, wanted);
+  const uint64_t affordable = memory_bytes / 8 / kMiB * kMiB;
+  const auto roomy =
+      static_cast<size_t>(std::clamp<uint64_t>(affordable, kMinPartBytes, kRoomyPartBytes));
+  if (hint == 0) return roomy;
+  VS_ASSIGN_OR_RETURN(const size_t hinted,
+                      ChoosePartBytes(hint + hint / 2, memory_bytes, /*wanted=*/0));
+  return std::max(roomy, hinted);
 }
 
 }  // namespace volstream

@@ -13,7 +13,7 @@ set(floors_under_tests engine stages tests)
 # What only some files may include: a pattern of headers, then a pattern of files.
 set(homes
   "^(tbb|oneapi)/"        "^engine/"
-  "^curl/"                "^stages/(curl_transport|url)\\.cc$"
+  "^curl/"                "^stages/(curl_[a-z]+\\.(h|cc)|url\\.cc)$"
   "^libdeflate\\.h$"      "^stages/gzip_codec\\.cc$"
   "^zlib\\.h$"            "^stages/gzip_reader\\.cc$"
   "^openssl/"             "^stages/digest\\.cc$"

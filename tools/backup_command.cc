@@ -1,4 +1,4 @@
-// volstream backup SOURCE --to DEST [--to DEST]...
+// volstream backup [SOURCE] --to DEST [--to DEST]...
 #include <string>
 #include <utility>
 #include <vector>
@@ -6,12 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "engine/status_macros.h"
 #include "stages/backup.h"
 #include "stages/error_kind.h"
 #include "stages/gzip_codec.h"
 #include "stages/retention.h"
 #include "tools/commands.h"
 #include "tools/destination.h"
+#include "tools/docker_source.h"
 #include "tools/progress_line.h"
 #include "tools/source_flags.h"
 #include "tools/stats_text.h"
@@ -23,6 +25,7 @@ struct Flags {
   CommonFlags common;
   S3Flags s3;
   SourceFlags source;
+  DockerFlags docker;
   BackupOptions backup;
   std::vector<std::string> destinations;
   int keep_last = -1;  // -1 = from the environment, by kind of destination
@@ -87,6 +90,10 @@ int Run(Flags flags, Interrupt* interrupt) {
   absl::StatusOr<PlanOptions> plan = flags.source.Plan();
   if (!plan.ok()) return Fail(&log, plan.status());
   flags.backup.plan = *std::move(plan);
+  const absl::StatusOr<std::unique_ptr<SourceSession>> source =
+      SourceSession::Open(flags.docker, flags.backup.source, &log);
+  if (!source.ok()) return Fail(&log, source.status());
+  (*source)->AddTo(&flags.backup);
   flags.backup.stop_on_destination_failure = flags.on_sink_failure == "stop";
   flags.backup.on_event = [&log](Severity severity, std::string_view text) {
     log.Write(severity, text);
@@ -97,11 +104,13 @@ int Run(Flags flags, Interrupt* interrupt) {
     };
   }
   Backup backup(flags.backup, borrowed);
-  interrupt->SetCallback([&backup, &log] {
+  interrupt->SetCallback([&backup, &source, &log] {
     log.Warning("interrupted: cleaning up; press Ctrl-C again to leave at once");
     backup.Cancel();
+    (*source)->Cancel();
   });
   const BackupReport report = backup.Run();
+  const absl::Status after = (*source)->Finish(report.status.ok());
   interrupt->SetCallback(nullptr);
 
   LogOutcomes(report, &log);
@@ -125,17 +134,20 @@ int Run(Flags flags, Interrupt* interrupt) {
                            BytesText(report.receipt.tar_bytes), BytesText(report.receipt.bytes),
                            static_cast<double>(report.receipt.tar_bytes) / report.receipt.bytes,
                            seconds, report.receipt.tar_bytes / 1e6 / seconds));
-  if (flags.no_prune) return 0;
-  return Prune(flags, storages, report, &log);
+  const int exit_code = flags.no_prune ? 0 : Prune(flags, storages, report, &log);
+  if (exit_code != 0 || after.ok()) return exit_code;
+  return Fail(&log, WithContext(after, "the backup is proven, but not all is well"));
 }
 
 }  // namespace
 
 void AddBackupCommand(CLI::App* app, Command* chosen) {
-  CLI::App* command = app->add_subcommand(
-      "backup", "Back up a directory to one or more destinations, then remove old backups");
+  CLI::App* command = app->add_subcommand("backup",
+                                          "Back up a directory or a Docker volume to one or more "
+                                          "destinations, then remove old backups");
   auto flags = std::make_shared<Flags>();
-  command->add_option("SOURCE", flags->backup.source, "Directory to back up")->required();
+  command->add_option("SOURCE", flags->backup.source,
+                      "Directory, or docker:VOLUME; default: OpenWebUI's Docker volume");
   command
       ->add_option("--to", flags->destinations,
                    "Destination: a directory or s3://bucket/prefix/; may be repeated")
@@ -143,7 +155,8 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       ->take_all();
   command->add_option(
       "--name", flags->backup.name,
-      "Archives are NAME_YYYYMMDD_HHMMSS.tar.gz (UTC); default: SOURCE's base name");
+      "Archives are NAME_YYYYMMDD_HHMMSS.tar.gz (UTC); default: SOURCE's base name, or "
+      "the volume's");
   command->add_option("--level", flags->backup.level, "Compression, 1 (fast) to 12 (small) (6)")
       ->envname("BACKUP_COMPRESSION_LEVEL")
       ->check(CLI::Range(GzipCodec::kMinLevel, GzipCodec::kMaxLevel));
@@ -166,6 +179,7 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
   command->add_flag("--no-prune", flags->no_prune, "Remove no old backup")->group("Retention");
   command->add_flag("--stats", flags->stats, "Say at the end where the time went")->group("Output");
   flags->source.AddTo(command);
+  flags->docker.AddTo(command);
   flags->s3.AddTo(command);
   flags->common.AddTo(command);
   command->callback([flags, chosen] {

@@ -4,6 +4,7 @@
 
 #include "CLI/CLI.hpp"
 #include "tools/commands.h"
+#include "tools/docker_rescue.h"
 
 namespace {
 
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
   volstream::AddRestoreCommand(&app, &command);
   volstream::AddListCommand(&app, &command);
   volstream::AddPruneCommand(&app, &command);
+  volstream::AddDockerRescueCommand(&app, &command);
   for (CLI::App* subcommand : app.get_subcommands({})) subcommand->footer(kFooter);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,30 @@
+// ByteStream: bytes that come in order and once, of a length that nobody knows before the end: an
+// answer of the Docker engine, a pipe.
+//
+// Threads: Read by one thread at a time; Cancel by any thread, at any time.
+// Errors: a stream that ends before it is whole ends with an error, never with 0.
+#ifndef VOLSTREAM_STAGES_BYTE_STREAM_H_
+#define VOLSTREAM_STAGES_BYTE_STREAM_H_
+
+#include <cstddef>
+
+#include "absl/status/statusor.h"
+#include "engine/bytes.h"
+
+namespace volstream {
+
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+
+  // Waits for bytes and writes what has come to the front of `out`, which is not empty. Returns how
+  // many; 0 = the end, now and ever after. After an error nothing more may be read.
+  virtual absl::StatusOr<size_t> Read(MutableByteSpan out) = 0;
+
+  // Makes a waiting Read, and all later ones, end soon with kCancelled. Does not wait.
+  virtual void Cancel() = 0;
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_BYTE_STREAM_H_

@@ -1,0 +1,258 @@
+#include "stages/curl_job.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "engine/check.h"
+
+namespace volstream {
+namespace {
+
+constexpr char kUserAgent[] = "volstream/0.1";
+// Header lines beyond this are dropped: an honest answer has some 20 of them.
+constexpr size_t kMaxHeaders = 200;
+
+size_t OnRead(char* out, size_t size, size_t count, void* context) {
+  CurlJob& job = *static_cast<CurlJob*>(context);
+  const size_t bytes = std::min(size * count, job.request.body.size() - job.sent_bytes);
+  if (bytes > 0) std::memcpy(out, job.request.body.data() + job.sent_bytes, bytes);
+  job.sent_bytes += bytes;
+  return bytes;
+}
+
+// libcurl rewinds when a kept connection turns out to be dead after it took some of the body.
+int OnSeek(void* context, curl_off_t offset, int origin) {
+  CurlJob& job = *static_cast<CurlJob*>(context);
+  if (origin != SEEK_SET || offset < 0 || static_cast<uint64_t>(offset) > job.request.body.size()) {
+    return CURL_SEEKFUNC_CANTSEEK;
+  }
+  job.sent_bytes = static_cast<size_t>(offset);
+  return CURL_SEEKFUNC_OK;
+}
+
+size_t OnHeader(char* data, size_t size, size_t count, void* context) {
+  CurlJob& job = *static_cast<CurlJob*>(context);
+  const size_t bytes = size * count;
+  const absl::string_view line = absl::StripAsciiWhitespace(absl::string_view(data, bytes));
+  if (line.substr(0, 5) == "HTTP/") {
+    // A new header block: an interim answer such as 100 may come before the final one.
+    job.response = HttpResponse();
+    const size_t space = line.find(' ');
+    if (space == absl::string_view::npos ||
+        !absl::SimpleAtoi(line.substr(space + 1, 3), &job.response.status)) {
+      job.response.status = 0;
+    }
+    return bytes;
+  }
+  const size_t colon = line.find(':');
+  if (colon == absl::string_view::npos || job.response.headers.size() >= kMaxHeaders) return bytes;
+  job.response.headers.push_back(
+      {std::string(line.substr(0, colon)),
+       std::string(absl::StripLeadingAsciiWhitespace(line.substr(colon + 1)))});
+  return bytes;
+}
+
+size_t OnBody(char* data, size_t size, size_t count, void* context) {
+  CurlJob& job = *static_cast<CurlJob*>(context);
+  const size_t bytes = size * count;
+  HttpResponse& response = job.response;
+  if (job.request.on_body && response.status / 100 == 2) {
+    job.refused = !job.request.on_body(ByteSpan(reinterpret_cast<const uint8_t*>(data), bytes));
+    response.sink_bytes += bytes;
+    return job.refused ? 0 : bytes;
+  }
+  const bool to_sink = !job.request.sink.empty() && response.status / 100 == 2;
+  const size_t used = to_sink ? response.sink_bytes : response.body.size();
+  const size_t cap = to_sink ? job.request.sink.size() : job.request.max_body_bytes;
+  if (bytes > cap - used) {
+    job.over_cap = true;
+    return 0;
+  }
+  if (to_sink) {
+    std::memcpy(job.request.sink.data() + used, data, bytes);
+    response.sink_bytes += bytes;
+  } else {
+    response.body.append(data, bytes);
+  }
+  return bytes;
+}
+
+absl::Status TimeoutStatus(CURL* easy, const CurlJob& job, const CurlTransportOptions& options) {
+  curl_off_t connect_us = 0;
+  curl_off_t total_us = 0;
+  curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect_us);
+  curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &total_us);
+  if (absl::Microseconds(total_us) >= job.request.deadline - absl::Milliseconds(5)) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("no answer within ", absl::FormatDuration(job.request.deadline)));
+  }
+  // A kept connection has no connect time either, but it has taken a request.
+  long request_bytes = 0;  // NOLINT(google-runtime-int): libcurl's type
+  curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+  if (connect_us == 0 && request_bytes == 0) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("no connection within ", absl::FormatDuration(options.connect_timeout)));
+  }
+  const absl::Duration stall = job.request.stall_timeout > absl::ZeroDuration()
+                                   ? job.request.stall_timeout
+                                   : options.stall_timeout;
+  return absl::DeadlineExceededError(
+      absl::StrCat("stalled for ", absl::ToInt64Seconds(stall), " s"));
+}
+
+// libcurl's options and details are longs.
+long Long(int64_t value) { return static_cast<long>(value); }  // NOLINT(google-runtime-int)
+
+template <typename Value>
+void Set(CURL* easy, CURLoption option, Value value) {
+  VS_CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
+}
+
+}  // namespace
+
+absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, CurlJob* job) {
+  const HttpRequest& request = job->request;
+  if (curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str()) != CURLE_OK) {
+    return absl::InvalidArgumentError("unusable URL");
+  }
+  Set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  // Object names may hold "..", which is a name like any other to S3.
+  Set(easy, CURLOPT_PATH_AS_IS, 1L);
+  Set(easy, CURLOPT_HTTP_VERSION, Long(CURL_HTTP_VERSION_1_1));
+  Set(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  Set(easy, CURLOPT_NOSIGNAL, 1L);
+  Set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  Set(easy, CURLOPT_USERAGENT, kUserAgent);
+  Set(easy, CURLOPT_ERRORBUFFER, job->curl_error);
+  Set(easy, CURLOPT_CONNECTTIMEOUT_MS, Long(absl::ToInt64Milliseconds(options.connect_timeout)));
+  const absl::Duration stall =
+      request.stall_timeout > absl::ZeroDuration() ? request.stall_timeout : options.stall_timeout;
+  if (stall != absl::InfiniteDuration()) {
+    Set(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    Set(easy, CURLOPT_LOW_SPEED_TIME, Long(std::max<int64_t>(1, absl::ToInt64Seconds(stall))));
+  }
+  if (request.deadline != absl::InfiniteDuration()) {
+    Set(easy, CURLOPT_TIMEOUT_MS,
+        Long(std::max<int64_t>(1, absl::ToInt64Milliseconds(request.deadline))));
+  }
+  if (!options.ca_file.empty()) Set(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+  if (!options.client_cert_file.empty()) {
+    Set(easy, CURLOPT_SSLCERT, options.client_cert_file.c_str());
+    Set(easy, CURLOPT_SSLKEY, options.client_key_file.c_str());
+  }
+  if (!options.unix_socket.empty()) {
+    if (curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str()) != CURLE_OK) {
+      return absl::InvalidArgumentError("unusable socket path");
+    }
+    Set(easy, CURLOPT_NOPROXY, "*");
+  }
+
+  const auto body_bytes = static_cast<curl_off_t>(request.body.size());
+  switch (request.method) {
+    case HttpMethod::kGet:
+      Set(easy, CURLOPT_HTTPGET, 1L);
+      break;
+    case HttpMethod::kHead:
+      Set(easy, CURLOPT_NOBODY, 1L);
+      break;
+    case HttpMethod::kDelete:
+      Set(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+      break;
+    case HttpMethod::kPut:
+      Set(easy, CURLOPT_UPLOAD, 1L);
+      Set(easy, CURLOPT_INFILESIZE_LARGE, body_bytes);
+      // libcurl allocates this a transfer, so a small body gets a small one.
+      Set(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+          Long(std::clamp<size_t>(request.body.size(), 16 * kKiB, options.upload_buffer_bytes)));
+      break;
+    case HttpMethod::kPost:
+      Set(easy, CURLOPT_POST, 1L);
+      Set(easy, CURLOPT_POSTFIELDSIZE_LARGE, body_bytes);
+      break;
+  }
+  Set(easy, CURLOPT_READFUNCTION, OnRead);
+  Set(easy, CURLOPT_READDATA, static_cast<void*>(job));
+  Set(easy, CURLOPT_SEEKFUNCTION, OnSeek);
+  Set(easy, CURLOPT_SEEKDATA, static_cast<void*>(job));
+  Set(easy, CURLOPT_HEADERFUNCTION, OnHeader);
+  Set(easy, CURLOPT_HEADERDATA, static_cast<void*>(job));
+  Set(easy, CURLOPT_WRITEFUNCTION, OnBody);
+  Set(easy, CURLOPT_WRITEDATA, static_cast<void*>(job));
+
+  // libcurl would add these two by itself: the first costs a round trip, the second is not signed.
+  std::vector<std::string> lines = {"Expect:"};
+  bool has_content_type = false;
+  for (const HttpHeader& header : request.headers) {
+    has_content_type |= absl::EqualsIgnoreCase(header.name, "content-type");
+    // "Name;" is libcurl's way to send a header without a value.
+    lines.push_back(header.value.empty() ? absl::StrCat(header.name, ";")
+                                         : absl::StrCat(header.name, ": ", header.value));
+  }
+  if (!has_content_type) lines.push_back("Content-Type:");
+  for (const std::string& line : lines) {
+    curl_slist* const list = curl_slist_append(job->header_list, line.c_str());
+    VS_CHECK(list != nullptr);
+    job->header_list = list;
+  }
+  Set(easy, CURLOPT_HTTPHEADER, job->header_list);
+  return absl::OkStatus();
+}
+
+absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
+                           const CurlTransportOptions& options) {
+  const std::string detail(job.curl_error[0] != '\0' ? job.curl_error : curl_easy_strerror(code));
+  switch (code) {
+    case CURLE_OK:
+      return absl::OkStatus();
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return absl::UnavailableError(absl::StrCat("could not resolve host (", detail, ")"));
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return absl::UnavailableError(absl::StrCat("could not resolve proxy (", detail, ")"));
+    case CURLE_COULDNT_CONNECT: {
+      long os_error = 0;  // NOLINT(google-runtime-int): libcurl's type
+      curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+      return absl::UnavailableError(os_error == ECONNREFUSED
+                                        ? absl::StrCat("connection refused (", detail, ")")
+                                        : absl::StrCat("could not connect (", detail, ")"));
+    }
+    case CURLE_OPERATION_TIMEDOUT:
+      return TimeoutStatus(easy, job, options);
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return absl::FailedPreconditionError(
+          absl::StrCat("the server's TLS certificate is not trusted (", detail, ")"));
+    case CURLE_SSL_CACERT_BADFILE:
+      return absl::FailedPreconditionError(
+          absl::StrCat("the CA file cannot be used (", detail, ")"));
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return absl::InvalidArgumentError(absl::StrCat("unusable URL (", detail, ")"));
+    case CURLE_SSL_CERTPROBLEM:
+      return absl::FailedPreconditionError(
+          absl::StrCat("the TLS client certificate cannot be used (", detail, ")"));
+    case CURLE_WRITE_ERROR:
+      if (job.refused) return absl::CancelledError("the receiver wanted no more");
+      if (job.over_cap) {
+        return absl::ResourceExhaustedError(absl::StrCat(
+            "the answer is longer than ",
+            job.request.sink.empty() ? job.request.max_body_bytes : job.request.sink.size(),
+            " bytes"));
+      }
+      return absl::UnavailableError(detail);
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+      return absl::UnavailableError(absl::StrCat("connection lost (", detail, ")"));
+    default:
+      return absl::UnavailableError(detail);
+  }
+}
+
+}  // namespace volstream

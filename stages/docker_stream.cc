@@ -1,0 +1,156 @@
+#include "stages/docker_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/status_macros.h"
+#include "stages/error_kind.h"
+
+namespace volstream {
+namespace {
+
+// A path that no image has, so that the engine copies nothing of the image into the volume.
+constexpr char kReaderPath[] = "/volstream-volume";
+// Images of another platform or a damaged one may refuse.
+constexpr size_t kMaxImageTries = 5;
+
+// Whether another mount hides part of the volume.
+bool HasMountBelow(const DockerContainer& container, const std::string& destination) {
+  const std::string prefix =
+      absl::EndsWith(destination, "/") ? destination : absl::StrCat(destination, "/");
+  return std::any_of(
+      container.mounts.begin(), container.mounts.end(), [&](const DockerMount& mount) {
+        return mount.destination != destination && absl::StartsWith(mount.destination, prefix);
+      });
+}
+
+}  // namespace
+
+DockerStream::DockerStream(DockerClient* client, DockerSource source, EventLog log)
+    : client_(client), source_(std::move(source)), log_(std::move(log)) {}
+
+DockerStream::~DockerStream() {
+  {
+    MutexLock lock(&mu_);
+    archive_.reset();
+  }
+  RemoveReader();
+}
+
+absl::StatusOr<size_t> DockerStream::Read(MutableByteSpan out) {
+  absl::StatusOr<size_t> bytes = ReadOn(out);
+  if (!bytes.ok()) return Explain(bytes.status());
+  return bytes;
+}
+
+absl::StatusOr<size_t> DockerStream::ReadOn(MutableByteSpan out) {
+  if (ended_) return 0;
+  if (container_.empty()) VS_RETURN_IF_ERROR(Open());
+  ByteStream* archive = nullptr;
+  {
+    MutexLock lock(&mu_);
+    archive = archive_.get();
+  }
+  VS_ASSIGN_OR_RETURN(const size_t bytes, archive->Read(out));
+  VS_RETURN_IF_ERROR(watch_.Feed(out.first(bytes)));
+  if (bytes > 0) return bytes;
+  VS_RETURN_IF_ERROR(watch_.Finish());
+  ended_ = true;
+  RemoveReader();
+  return 0;
+}
+
+absl::Status DockerStream::Explain(const absl::Status& status) const {
+  if (absl::IsCancelled(status)) return status;
+  const std::string where =
+      absl::StrCat("volume ", source_.volume.name, " through the Docker engine");
+  if (!absl::IsDataLoss(status)) return WithContext(status, where);
+  return absl::DataLossError(
+      absl::StrCat(where, ": ", status.message(),
+                   "; files that change meanwhile do this: back up again with --stop or --pause"));
+}
+
+absl::Status DockerStream::Open() {
+  std::string path = PathInUser();
+  if (path.empty()) {
+    VS_ASSIGN_OR_RETURN(path, PathInReader());
+  }
+  // "/." asks for names relative to the directory.
+  std::unique_ptr<ByteStream> archive =
+      client_->Archive(container_, absl::StrCat(path == "/" ? "" : path, "/."));
+  MutexLock lock(&mu_);
+  if (cancelled_) return absl::CancelledError("cancelled");
+  archive_ = std::move(archive);
+  return absl::OkStatus();
+}
+
+std::string DockerStream::PathInUser() {
+  for (const DockerContainer& user : source_.users) {
+    const absl::StatusOr<DockerContainer> container = client_->InspectContainer(user.id);
+    if (!container.ok() || container->state == "removing" || container->state == "dead") continue;
+    const DockerMount* const mount = container->MountOf(source_.volume.name);
+    if (mount == nullptr || !mount->whole || HasMountBelow(*container, mount->destination)) {
+      continue;
+    }
+    container_ = container->id;
+    return mount->destination;
+  }
+  return "";
+}
+
+absl::StatusOr<std::string> DockerStream::PathInReader() {
+  VS_ASSIGN_OR_RETURN(std::vector<std::string> images, client_->ListImageIds());
+  if (images.empty()) {
+    return MakeError(ErrorKind::kPrerequisite, absl::StatusCode::kFailedPrecondition,
+                     "no container uses it, and the engine has no image to make one from; run as "
+                     "root, or pull any small image (docker pull busybox)");
+  }
+  images.resize(std::min(images.size(), kMaxImageTries));
+  absl::Status first;
+  for (const std::string& image : images) {
+    absl::StatusOr<std::string> id = client_->CreateReader(image, source_.volume.name, kReaderPath);
+    if (!id.ok()) {
+      if (first.ok()) first = id.status();
+      continue;
+    }
+    reader_ = container_ = *std::move(id);
+    const absl::StatusOr<DockerContainer> container = client_->InspectContainer(reader_);
+    if (container.ok()) {
+      for (const DockerMount& mount : container->mounts) {
+        if (mount.type == "volume" && mount.volume != source_.volume.name) {
+          reader_volumes_.push_back(mount.volume);
+        }
+      }
+    }
+    return kReaderPath;
+  }
+  return WithContext(first, "cannot make a container to read it with");
+}
+
+void DockerStream::RemoveReader() {
+  if (reader_.empty()) return;
+  absl::Status status = client_->RemoveContainer(reader_);
+  if (!status.ok()) {
+    log_(Severity::kWarning,
+         absl::StrCat("the container made for reading stays behind: ", status.message(),
+                      "; remove it with: docker rm -f ", reader_.substr(0, 12)));
+  }
+  for (const std::string& volume : reader_volumes_) {
+    status = client_->RemoveVolume(volume);
+    if (status.ok()) continue;
+    log_(Severity::kWarning, absl::StrCat("an empty volume stays behind: ", status.message(),
+                                          "; remove it with: docker volume rm ", volume));
+  }
+  reader_.clear();
+}
+
+void DockerStream::Cancel() {
+  MutexLock lock(&mu_);
+  cancelled_ = true;
+  if (archive_ != nullptr) archive_->Cancel();
+}
+
+}  // namespace volstream

@@ -1,0 +1,43 @@
+// HostCommand: a shell command of the user's on this machine, such as a hook, with its output as
+// lines. It runs in a process group of its own, with no input, and its whole group ends when time
+// is up or Cancel() is called: SIGTERM first, SIGKILL five seconds later.
+//
+// Threads: Run by one thread, once; Cancel by any, before Run too.
+// Errors: kAborted for an exit code other than 0 or a signal; kDeadlineExceeded; kCancelled.
+#ifndef VOLSTREAM_STAGES_HOST_COMMAND_H_
+#define VOLSTREAM_STAGES_HOST_COMMAND_H_
+
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "stages/line_cutter.h"
+
+namespace volstream {
+
+class HostCommand {
+ public:
+  // `environment` comes on top of the process's own.
+  HostCommand(std::string command, std::map<std::string, std::string> environment);
+  ~HostCommand();
+  HostCommand(const HostCommand&) = delete;
+  HostCommand& operator=(const HostCommand&) = delete;
+
+  // `/bin/sh -c command`, to its end. Standard output and error go to `on_line`, on this thread.
+  absl::Status Run(absl::Duration timeout, const LineCutter::OnLine& on_line);
+  void Cancel();
+
+ private:
+  // Waits for the child's end, passing its output on; the reason why it was ended early, or OK.
+  absl::Status Follow(int pid, int pid_fd, int output_fd, absl::Duration timeout,
+                      LineCutter* lines);
+
+  const std::string command_;
+  const std::map<std::string, std::string> environment_;
+  const int wake_fd_;  // an eventfd; readable once Cancel was called
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_HOST_COMMAND_H_

@@ -1,14 +1,15 @@
 #include "stages/archive_name.h"
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 namespace volstream {
 namespace {
 
-constexpr absl::string_view kExtension = ".tar.gz";
+constexpr absl::string_view kTarExtension = ".tar.gz";
+constexpr absl::string_view kRawExtension = ".gz";
 // %E4Y and not %Y, which would take all eight digits of the date for the year.
 constexpr char kTimeFormat[] = "%E4Y%m%d_%H%M%S";
 constexpr size_t kTimeBytes = 15;  // YYYYMMDD_HHMMSS
@@ -17,15 +18,20 @@ constexpr size_t kTimeBytes = 15;  // YYYYMMDD_HHMMSS
 
 std::string ArchiveName::ToString() const {
   return absl::StrCat(stem, "_", absl::FormatTime(kTimeFormat, time, absl::UTCTimeZone()),
-                      kExtension);
+                      kind == ArchiveKind::kTar ? kTarExtension : kRawExtension);
 }
 
 std::optional<ArchiveName> ArchiveName::Parse(std::string_view name) {
   absl::string_view rest(name.data(), name.size());
-  if (!absl::EndsWith(rest, kExtension)) return std::nullopt;
-  rest.remove_suffix(kExtension.size());
-  if (rest.size() < kTimeBytes + 2) return std::nullopt;
   ArchiveName result;
+  if (absl::ConsumeSuffix(&rest, kTarExtension)) {
+    result.kind = ArchiveKind::kTar;
+  } else if (absl::ConsumeSuffix(&rest, kRawExtension)) {
+    result.kind = ArchiveKind::kRaw;
+  } else {
+    return std::nullopt;
+  }
+  if (rest.size() < kTimeBytes + 2) return std::nullopt;
   result.stem = std::string(rest.substr(0, rest.size() - kTimeBytes - 1));
   const absl::string_view digits = rest.substr(rest.size() - kTimeBytes);
   // A sign or a blank would pass for a digit below.

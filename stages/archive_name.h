@@ -1,5 +1,6 @@
-// ArchiveName: how volstream names its archives, NAME_YYYYMMDD_HHMMSS.tar.gz in UTC, and how it
-// recognises its own. Retention touches only names that parse here.
+// ArchiveName: how volstream names its archives, NAME_YYYYMMDD_HHMMSS.tar.gz in UTC, or .gz for a
+// stream that is no tar, and how it recognises its own. Retention touches only names that parse
+// here.
 #ifndef VOLSTREAM_STAGES_ARCHIVE_NAME_H_
 #define VOLSTREAM_STAGES_ARCHIVE_NAME_H_
 
@@ -13,9 +14,12 @@ namespace volstream {
 
 inline constexpr std::string_view kReceiptSuffix = ".receipt.json";
 
+enum class ArchiveKind { kTar, kRaw };
+
 struct ArchiveName {
   std::string stem;  // what was backed up: "openwebui"
   absl::Time time;   // whole seconds
+  ArchiveKind kind = ArchiveKind::kTar;
 
   std::string ToString() const;
   // Nothing if `name` is not exactly what ToString would give for some stem and time.

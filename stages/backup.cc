@@ -160,9 +160,11 @@ absl::Status Backup::CheckDestinations(BackupReport* report) {
 }
 
 absl::StatusOr<std::string> Backup::ChooseName(BackupReport* report) {
+  const ArchiveKind kind =
+      options_.stream == nullptr || options_.stream_is_tar ? ArchiveKind::kTar : ArchiveKind::kRaw;
   absl::Time time = absl::FromUnixSeconds(absl::ToUnixSeconds(report->receipt.started));
   for (int i = 0; i < kMaxNameTries; ++i, time += absl::Seconds(1)) {
-    const std::string name = ArchiveName{stem_, time}.ToString();
+    const std::string name = ArchiveName{stem_, time, kind}.ToString();
     bool taken = false;
     for (size_t k = 0; k < storages_.size(); ++k) {
       absl::Status& outcome = report->destinations[k].status;

@@ -34,6 +34,7 @@ struct BackupOptions {
   // What to store instead of a directory: the bytes as they come, a tar stream if the archive is to
   // be one. Borrowed; Run() reads it to its end or cancels it.
   ByteStream* stream = nullptr;
+  bool stream_is_tar = true;           // else the archive is NAME_..._HHMMSS.gz
   uint64_t stream_bytes_hint = 0;      // how long it may be, for the size of parts; 0 = no idea
   int level = 6;                       // 1 (fastest) to 12 (smallest)
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together

@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -26,6 +24,8 @@
 #include "stages/gzip_reader.h"
 #include "stages/local_file.h"
 #include "stages/receipt.h"
+#include "stages/restore_raw.h"
+#include "stages/restore_target.h"
 #include "stages/tar_header.h"
 #include "stages/warnings.h"
 
@@ -145,7 +145,6 @@ class Extraction {
   absl::StatusOr<RestoreReport> Run(ArchiveReader* reader);
 
  private:
-  absl::Status PrepareTarget();
   absl::Status RestoreEntries(archive* in, archive* out);
   absl::Status RestoreEntry(archive* in, archive_entry* entry, archive* out);
   absl::Status CopyData(archive* in, archive* out, std::string_view path);
@@ -180,32 +179,6 @@ absl::Status Extraction::ReadFailure(const absl::Status& status, archive* in) co
   return status.ok() || absl::IsDataLoss(status) ? Damaged(in) : status;
 }
 
-absl::Status Extraction::PrepareTarget() {
-  if (mkdir(options_.target.c_str(), 0777) != 0 && errno != EEXIST) {
-    return FileError(errno, absl::StrCat("cannot make target ", options_.target));
-  }
-  std::unique_ptr<char, decltype(&free)> real(realpath(options_.target.c_str(), nullptr), &free);
-  struct stat info {};
-  if (real == nullptr || stat(real.get(), &info) != 0) {
-    return FileError(errno, absl::StrCat("target ", options_.target));
-  }
-  if (!S_ISDIR(info.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("target ", options_.target, " is not a directory: give a directory"));
-  }
-  target_ = real.get();
-  std::error_code error;
-  const bool empty = std::filesystem::is_empty(target_, error);
-  if (error) return FileError(error.value(), absl::StrCat("target ", options_.target));
-  if (!empty && !options_.overwrite) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("target ", options_.target,
-                     " is not empty: choose another, or allow its files to be replaced with "
-                     "--overwrite"));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
   const Utf8Locale locale;
   ReadState state;
@@ -218,7 +191,7 @@ absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
   if (archive_read_open(in.get(), &state, nullptr, ReadChunk, nullptr) != ARCHIVE_OK) {
     return ReadFailure(state.status, in.get());
   }
-  VS_RETURN_IF_ERROR(PrepareTarget());
+  VS_ASSIGN_OR_RETURN(target_, PrepareTarget(options_.target, options_.overwrite));
   const std::unique_ptr<archive, FreeWrite> out(archive_write_disk_new());
   int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_ACL |
               ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_UNLINK | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
@@ -349,8 +322,10 @@ absl::StatusOr<RestoreReport> RestoreArchive(Storage* storage, const std::string
   }
 
   ArchiveReader reader(storage, name);
-  Extraction extraction(options, url);
-  absl::StatusOr<RestoreReport> report = extraction.Run(&reader);
+  const std::optional<ArchiveName> parsed = ArchiveName::Parse(name);
+  absl::StatusOr<RestoreReport> report = parsed.has_value() && parsed->kind == ArchiveKind::kRaw
+                                             ? RestoreRaw(&reader, url, parsed->stem, options)
+                                             : Extraction(options, url).Run(&reader);
   if (!report.ok() || expected_md5.empty()) return report;
   const std::string md5 = reader.FinishMd5();
   if (md5 != expected_md5) {

@@ -146,8 +146,9 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
                                           "Back up a directory or a Docker volume to one or more "
                                           "destinations, then remove old backups");
   auto flags = std::make_shared<Flags>();
-  command->add_option("SOURCE", flags->backup.source,
-                      "Directory, or docker:VOLUME; default: OpenWebUI's Docker volume");
+  command->add_option(
+      "SOURCE", flags->backup.source,
+      "Directory, docker:VOLUME, or - for standard input; default: OpenWebUI's Docker volume");
   command
       ->add_option("--to", flags->destinations,
                    "Destination: a directory or s3://bucket/prefix/; may be repeated")

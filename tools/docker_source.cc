@@ -1,5 +1,7 @@
 #include "tools/docker_source.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <string_view>
@@ -13,12 +15,15 @@
 #include "stages/docker_config.h"
 #include "stages/docker_stream.h"
 #include "stages/error_kind.h"
+#include "stages/piped_input.h"
+#include "tools/commands.h"
 #include "tools/progress_line.h"
 
 namespace volstream {
 namespace {
 
 constexpr char kPrefix[] = "docker:";
+constexpr char kStandardInput[] = "-";
 
 std::string StatesOf(const std::vector<DockerContainer>& containers) {
   if (containers.empty()) return "used by no container";
@@ -38,6 +43,10 @@ bool Overlap(const std::filesystem::path& a, const std::filesystem::path& b) {
 }  // namespace
 
 void DockerFlags::AddTo(CLI::App* app) {
+  TakesSize(app->add_option("--expected-size", expected_bytes,
+                            "About how long a SOURCE of unknown length may get, such as 2TiB, for "
+                            "the size of parts"))
+      ->group("Source");
   const std::string group = "Docker and hooks";
   CLI::Option* stop_flag = app->add_flag(
       "--stop", stop,
@@ -78,6 +87,9 @@ absl::StatusOr<std::unique_ptr<SourceSession>> SourceSession::Open(const DockerF
   if (absl::ConsumePrefix(&volume, kPrefix) || source.empty()) {
     VS_RETURN_IF_ERROR(session->Connect());
     VS_RETURN_IF_ERROR(session->FindVolume(std::string(volume)));
+  } else if (source == kStandardInput) {
+    VS_RETURN_IF_ERROR(session->OpenStandardInput());
+    if (holds) VS_RETURN_IF_ERROR(session->Connect());
   } else {
     session->source_ = source;
     if (holds) {
@@ -86,8 +98,7 @@ absl::StatusOr<std::unique_ptr<SourceSession>> SourceSession::Open(const DockerF
     }
   }
   ReadWindowOptions window;
-  window.source =
-      session->name_.empty() ? session->source_ : absl::StrCat(kPrefix, session->name_);
+  window.source = session->name_.empty() ? session->source_ : absl::StrCat(kPrefix, session->name_);
   window.pre_hook = flags.pre_hook;
   window.post_hook = flags.post_hook;
   absl::ParseDuration(flags.hook_timeout, &window.hook_timeout);
@@ -98,6 +109,7 @@ absl::StatusOr<std::unique_ptr<SourceSession>> SourceSession::Open(const DockerF
   window.on_step = [session = session.get()](PauseStep step, const DockerContainer& container) {
     if (session->rescue_ != nullptr) session->rescue_->OnStep(step, container);
   };
+  if (flags.expected_bytes > 0) session->bytes_hint_ = flags.expected_bytes;
   session->window_ = std::make_unique<ReadWindow>(std::move(window));
   return session;
 }
@@ -125,6 +137,17 @@ absl::Status SourceSession::FindVolume(const std::string& name) {
   stream_ = std::make_unique<DockerStream>(
       docker_.get(), volume_,
       [log = log_](Severity severity, std::string_view text) { log->Write(severity, text); });
+  return absl::OkStatus();
+}
+
+absl::Status SourceSession::OpenStandardInput() {
+  source_ = "standard input";
+  name_ = "stdin";
+  VS_ASSIGN_OR_RETURN(std::unique_ptr<PipedInput> input, PipedInput::Open(STDIN_FILENO));
+  stream_is_tar_ = input->is_tar();
+  log_->Info(stream_is_tar_ ? "standard input is a tar stream: it is stored as a .tar.gz"
+                            : "standard input is no tar stream: it is stored as a .gz");
+  stream_ = std::move(input);
   return absl::OkStatus();
 }
 
@@ -189,6 +212,7 @@ void SourceSession::AddTo(BackupOptions* options) {
   options->source = source_;
   if (options->name.empty()) options->name = name_;
   options->stream = stream_.get();
+  options->stream_is_tar = stream_is_tar_;
   options->stream_bytes_hint = bytes_hint_;
   options->before_read = [this] { return Enter(); };
   options->after_read = [this] { window_->Close(); };

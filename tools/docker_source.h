@@ -28,6 +28,7 @@ struct DockerFlags {
   std::string pre_hook;
   std::string post_hook;
   std::string hook_timeout = "10m";
+  uint64_t expected_bytes = 0;
 
   void AddTo(CLI::App* app);
 };
@@ -35,8 +36,9 @@ struct DockerFlags {
 // One backup's source, from the flags to the end of the backup. Threads: as ReadWindow says.
 class SourceSession {
  public:
-  // SOURCE is empty or docker:VOLUME for a volume of the Docker engine, else a directory. Asks the
-  // engine where it is needed; changes nothing yet. The log must outlive the session.
+  // SOURCE is empty or docker:VOLUME for a volume of the Docker engine, "-" for standard input,
+  // else a directory. Asks the engine where it is needed; changes nothing yet. The log must outlive
+  // the session.
   static absl::StatusOr<std::unique_ptr<SourceSession>> Open(const DockerFlags& flags,
                                                              const std::string& source, Log* log);
 
@@ -50,6 +52,7 @@ class SourceSession {
   explicit SourceSession(Log* log) : log_(log) {}
   absl::Status Connect();
   absl::Status FindVolume(const std::string& name);
+  absl::Status OpenStandardInput();
   absl::Status FindUsersOf(const std::string& directory);
   // Sets what is to be stopped or paused, from the flags and labels.
   absl::Status ChooseContainers(const DockerFlags& flags, ReadWindowOptions* window);
@@ -64,6 +67,7 @@ class SourceSession {
   bool needs_rescue_ = false;
   // Later ones use the earlier.
   std::unique_ptr<ByteStream> stream_;
+  bool stream_is_tar_ = true;
   std::unique_ptr<DockerRescue> rescue_;
   std::unique_ptr<ReadWindow> window_;
 };

@@ -1,0 +1,20 @@
+// Restores a stream that is no tar (NAME_YYYYMMDD_HHMMSS.gz): its bytes become one file.
+#ifndef VOLSTREAM_STAGES_RESTORE_RAW_H_
+#define VOLSTREAM_STAGES_RESTORE_RAW_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "stages/archive_reader.h"
+#include "stages/restore.h"
+
+namespace volstream {
+
+// Writes the file `name` in options.target; it appears whole or not at all. Errors: as
+// RestoreArchive; `url` is the archive's, for messages.
+absl::StatusOr<RestoreReport> RestoreRaw(ArchiveReader* reader, const std::string& url,
+                                         const std::string& name, const RestoreOptions& options);
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_RESTORE_RAW_H_

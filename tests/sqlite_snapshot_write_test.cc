@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "stages/sqlite_snapshot.h"
@@ -176,7 +177,21 @@ TEST_P(SqliteSnapshotMode, ManySnapshotsAtATimeOfOneBusyDatabase) {
   snapshots.push_back(Take("a.db", options));
   EXPECT_GE(snapshots.size(), 3u);
   for (const auto& snapshot : snapshots) CommitsOf(snapshot);
-  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, writer.Stop());
+  const uint64_t confirmed = writer.Stop();
+  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, confirmed);
+}
+
+TEST_P(SqliteSnapshotMode, ThreadsTakeSnapshotsSideBySide) {
+  SqliteWriter writer(InVolume("a.db"), Options());
+  std::vector<absl::StatusOr<std::unique_ptr<SpoolFile>>> snapshots(4);
+  std::vector<std::thread> threads;
+  for (auto& snapshot : snapshots) {
+    threads.emplace_back([&] { snapshot = Take("a.db"); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& snapshot : snapshots) CommitsOf(snapshot);
+  const uint64_t confirmed = writer.Stop();
+  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, confirmed);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SqliteSnapshotMode,
@@ -244,7 +259,8 @@ TEST_F(SqliteSnapshotWal, CheckpointsAndLogRestartsDoNotTearIt) {
   options.after_step = [&](bool) { writer.AwaitConfirmed(writer.confirmed() + 300); };
   const auto snapshot = Take("a.db", options);
   CommitsOf(snapshot);
-  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, writer.Stop());
+  const uint64_t confirmed = writer.Stop();
+  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, confirmed);
 }
 
 TEST_F(SqliteSnapshotWal, LastCloseOfTheApplicationMeanwhileIsNotHarmed) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "stages/sqlite_snapshot.h"
@@ -132,6 +133,28 @@ TEST_P(SqliteSnapshotMode, HalfACommitOfAKilledWriterIsNotInTheCopy) {
   EXPECT_EQ(spool_.memory_bytes_used(), 0u);
   // The application's own recovery is still to come, and works.
   EXPECT_EQ(ReadCommits(InVolume("a.db")).count, 4u);
+}
+
+TEST_P(SqliteSnapshotMode, WriterThatIsKilledBetweenStepsIsRolledBackInTheCopy) {
+  {
+    SqliteWriter first(InVolume("a.db"), Options());
+    first.Stop();
+  }
+  const uint64_t before = ReadCommits(InVolume("a.db")).count;
+  bool killed = false;
+  SnapshotOptions options;
+  options.step_bytes = 64 << 10;
+  options.single_lock_bytes = 0;
+  options.after_step = [&](bool) {
+    if (std::exchange(killed, true)) return;
+    SqliteWriterOptions unfinished = Options();
+    unfinished.unfinished_after = 1;
+    SqliteWriter second(InVolume("a.db"), unfinished);
+    EXPECT_TRUE(second.AwaitStill());
+    second.Kill();
+  };
+  EXPECT_EQ(CommitsOf(Take("a.db", options)).count, before + 1);
+  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, before + 1);
 }
 
 TEST_P(SqliteSnapshotMode, HalfACommitOfALiveWriterIsNotInTheCopy) {

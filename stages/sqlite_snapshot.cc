@@ -97,6 +97,7 @@ class Snapshot {
   UniqueFd fd_;
   uint64_t bytes_ = 0;
   int step_pages_ = 1;
+  bool left_hot_ = false;  // by a writer that was killed between two steps
 };
 
 absl::Status Snapshot::CheckCancelled() const {
@@ -212,6 +213,7 @@ absl::StatusOr<std::unique_ptr<SpoolFile>> Snapshot::Take(Spool* spool) {
 }
 
 absl::Status Snapshot::Attempt(SpoolFile* copy, bool* again) {
+  left_hot_ = false;
   SqliteVfs vfs(dir_fd_, name_, fd_.get(), copy);
   SqliteConnection from;
   int code = from.Open(vfs, SqliteVfs::kDatabase, SQLITE_OPEN_READONLY, &patience_);
@@ -231,7 +233,7 @@ absl::Status Snapshot::Attempt(SpoolFile* copy, bool* again) {
     status = code == SQLITE_OK ? CopyPages(vfs, &from, copy, &locked) : absl::OkStatus();
   }
   if (code != SQLITE_OK) status = ErrorOf(code, vfs, from);
-  *again = vfs.WasDisturbed() && !patience_.cancelled();
+  *again = (vfs.WasDisturbed() || left_hot_) && !patience_.cancelled();
   return status;
 }
 
@@ -248,6 +250,7 @@ absl::Status Snapshot::CopyPages(const SqliteVfs& vfs, SqliteConnection* from, S
   while ((code = backup.Step(step_pages_)) != SQLITE_DONE) {
     VS_RETURN_IF_ERROR(CheckCancelled());
     if (IsBusy(code) && patience_.Wait(tries++)) continue;
+    left_hot_ = code == SQLITE_READONLY_ROLLBACK;
     if (code != SQLITE_OK) return ErrorOf(code, vfs, code == SQLITE_NOMEM ? to : *from);
     tries = 0;
     if (options_.after_step) options_.after_step(*locked);
@@ -255,6 +258,7 @@ absl::Status Snapshot::CopyPages(const SqliteVfs& vfs, SqliteConnection* from, S
     done = backup.pages_done();
     if (!*locked && restarts > options_.restarts) {
       code = ExecPatiently(from, kReadTransaction);
+      left_hot_ = code == SQLITE_READONLY_ROLLBACK;
       if (code != SQLITE_OK) return ErrorOf(code, vfs, *from);
       *locked = true;
     }

@@ -83,6 +83,20 @@ TEST_F(SqliteDatabaseFileTest, ExclusiveLockOfAnotherIsBusyAndAReservedOneIsSeen
   EXPECT_EQ(file.Lock(SQLITE_LOCK_SHARED), SQLITE_BUSY);
 }
 
+TEST_F(SqliteDatabaseFileTest, ComesAfterAWriterThatWaits) {
+  Make("delete");
+  SqliteDatabaseFile first(fd_.get(), dir_fd_.get(), "a.db-shm");
+  ASSERT_EQ(first.Lock(SQLITE_LOCK_SHARED), SQLITE_OK);
+  ASSERT_EQ(other_.Run("BEGIN; INSERT INTO t VALUES(1)"), SQLITE_OK);
+  ASSERT_EQ(other_.Run("COMMIT"), SQLITE_BUSY);
+  const UniqueFd fd(open((directory_ / "a.db").c_str(), O_RDONLY));
+  SqliteDatabaseFile second(fd.get(), dir_fd_.get(), "a.db-shm");
+  EXPECT_EQ(second.Lock(SQLITE_LOCK_SHARED), SQLITE_BUSY);
+  first.Unlock(SQLITE_LOCK_NONE);
+  EXPECT_EQ(other_.Run("COMMIT"), SQLITE_OK);
+  EXPECT_EQ(second.Lock(SQLITE_LOCK_SHARED), SQLITE_OK);
+}
+
 TEST_F(SqliteDatabaseFileTest, LastLockIsGoneWithIt) {
   Make("delete");
   {

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "stages/sqlite_snapshot.h"
@@ -133,6 +135,28 @@ TEST_P(SqliteSnapshotMode, HalfACommitOfAKilledWriterIsNotInTheCopy) {
   EXPECT_EQ(ReadCommits(InVolume("a.db")).count, 4u);
 }
 
+TEST_P(SqliteSnapshotMode, WriterThatIsKilledBetweenStepsIsRolledBackInTheCopy) {
+  {
+    SqliteWriter first(InVolume("a.db"), Options());
+    first.Stop();
+  }
+  const uint64_t before = ReadCommits(InVolume("a.db")).count;
+  bool killed = false;
+  SnapshotOptions options;
+  options.step_bytes = 64 << 10;
+  options.single_lock_bytes = 0;
+  options.after_step = [&](bool) {
+    if (std::exchange(killed, true)) return;
+    SqliteWriterOptions unfinished = Options();
+    unfinished.unfinished_after = 1;
+    SqliteWriter second(InVolume("a.db"), unfinished);
+    EXPECT_TRUE(second.AwaitStill());
+    second.Kill();
+  };
+  EXPECT_EQ(CommitsOf(Take("a.db", options)).count, before + 1);
+  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, before + 1);
+}
+
 TEST_P(SqliteSnapshotMode, HalfACommitOfALiveWriterIsNotInTheCopy) {
   SqliteWriterOptions unfinished = Options();
   unfinished.unfinished_after = 4;
@@ -176,7 +200,21 @@ TEST_P(SqliteSnapshotMode, ManySnapshotsAtATimeOfOneBusyDatabase) {
   snapshots.push_back(Take("a.db", options));
   EXPECT_GE(snapshots.size(), 3u);
   for (const auto& snapshot : snapshots) CommitsOf(snapshot);
-  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, writer.Stop());
+  const uint64_t confirmed = writer.Stop();
+  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, confirmed);
+}
+
+TEST_P(SqliteSnapshotMode, ThreadsTakeSnapshotsSideBySide) {
+  SqliteWriter writer(InVolume("a.db"), Options());
+  std::vector<absl::StatusOr<std::unique_ptr<SpoolFile>>> snapshots(4);
+  std::vector<std::thread> threads;
+  for (auto& snapshot : snapshots) {
+    threads.emplace_back([&] { snapshot = Take("a.db"); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& snapshot : snapshots) CommitsOf(snapshot);
+  const uint64_t confirmed = writer.Stop();
+  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, confirmed);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SqliteSnapshotMode,
@@ -244,7 +282,8 @@ TEST_F(SqliteSnapshotWal, CheckpointsAndLogRestartsDoNotTearIt) {
   options.after_step = [&](bool) { writer.AwaitConfirmed(writer.confirmed() + 300); };
   const auto snapshot = Take("a.db", options);
   CommitsOf(snapshot);
-  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, writer.Stop());
+  const uint64_t confirmed = writer.Stop();
+  EXPECT_EQ(ReadCommits(InVolume("a.db")).count, confirmed);
 }
 
 TEST_F(SqliteSnapshotWal, LastCloseOfTheApplicationMeanwhileIsNotHarmed) {

@@ -153,7 +153,9 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       ->add_option("--to", flags->destinations,
                    "Destination: a directory or s3://bucket/prefix/; may be repeated")
       ->required()
-      ->take_all();
+      ->take_all()
+      // One value for each --to: a SOURCE behind it must not become a destination.
+      ->allow_extra_args(false);
   command->add_option(
       "--name", flags->backup.name,
       "Archives are NAME_YYYYMMDD_HHMMSS.tar.gz (UTC); default: SOURCE's base name, or "

@@ -279,10 +279,8 @@ void VolumeFiles::Compare(uint32_t index, File* file, const struct stat& info) {
 }
 
 void VolumeFiles::WarnOnce(uint32_t index, File* file, std::string_view what, bool missing) {
-  {
-    MutexLock lock(&file->mu_);
-    if (std::exchange(file->warned_, true)) return;
-  }
+  // Not under the file's lock, which whoever decides on it holds.
+  if (file->warned_.exchange(true)) return;
   if (missing) {
     warnings_->AddMissing(plan_->PathOf(index), what);
   } else {

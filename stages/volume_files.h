@@ -55,7 +55,7 @@ class VolumeFiles {
     Mutex mu_;
     bool decided_ ABSL_GUARDED_BY(mu_) = false;
     uint64_t bytes_left_ ABSL_GUARDED_BY(mu_) = 0;  // of the entry: header, data and padding
-    bool warned_ ABSL_GUARDED_BY(mu_) = false;
+    std::atomic<bool> warned_{false};
   };
 
   // Opens the file of entry `index`, or finds it open: the first caller decides whether the file

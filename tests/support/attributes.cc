@@ -70,8 +70,8 @@ std::string AclValue(const std::vector<AclEntry>& entries, uint32_t version) {
   return value;
 }
 
-std::string SomeAcl(uint32_t uid, uint32_t gid) {
-  return AclValue({{AclTag::kUserObject, 6},
+std::string SomeAcl(uint32_t uid, uint32_t gid, uint16_t owner) {
+  return AclValue({{AclTag::kUserObject, owner},
                    {AclTag::kUser, 7, uid},
                    {AclTag::kGroupObject, 4},
                    {AclTag::kGroup, 5, gid},

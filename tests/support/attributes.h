@@ -44,8 +44,8 @@ struct AclEntry {
 // The value of system.posix_acl_access or _default. The kernel wants the entries by tag and id.
 std::string AclValue(const std::vector<AclEntry>& entries, uint32_t version = 2);
 
-// Owner rw, a user and a group with rights of their own, and the mask that they need.
-std::string SomeAcl(uint32_t uid, uint32_t gid);
+// The owner's permissions, a user and a group with rights of their own, and the mask they need.
+std::string SomeAcl(uint32_t uid, uint32_t gid, uint16_t owner = 6);
 
 // The value of security.capability that gives cap_net_bind_service (effective, permitted).
 std::string SomeCapability();

@@ -63,9 +63,9 @@ FewDescriptors::FewDescriptors(unsigned limit) {
 
 FewDescriptors::~FewDescriptors() { VS_CHECK(setrlimit(RLIMIT_NOFILE, &before_) == 0); }
 
-AsNobody::AsNobody() { VS_CHECK(seteuid(kNobodyId) == 0); }
+AsNobody::AsNobody() { VS_CHECK(setegid(kNobodyId) == 0 && seteuid(kNobodyId) == 0); }
 
-AsNobody::~AsNobody() { VS_CHECK(seteuid(0) == 0); }
+AsNobody::~AsNobody() { VS_CHECK(seteuid(0) == 0 && setegid(0) == 0); }
 
 int OpenDescriptors() {
   // Less the one that the iteration itself has.

@@ -52,7 +52,7 @@ class FewDescriptors {
   rlimit before_{};
 };
 
-// The rights of nobody, for the whole process. REQUIRES: runs as root.
+// The rights of nobody, user and group, for the whole process. REQUIRES: runs as root.
 class AsNobody {
  public:
   AsNobody();

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <string>
@@ -34,6 +36,12 @@ UniqueFd OpenBeneath(int root_fd, std::string_view path, int flags) {
     parent = std::move(next);
     path.remove_prefix(slash);
   }
+}
+
+int DescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) return INT_MAX;
+  return static_cast<int>(limit.rlim_cur);
 }
 
 }  // namespace volstream

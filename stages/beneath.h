@@ -36,6 +36,9 @@ class UniqueFd {
 // `flags`. An invalid fd and errno on failure; ELOOP or ENOTDIR when a component is a symlink.
 UniqueFd OpenBeneath(int root_fd, std::string_view path, int flags);
 
+// Descriptors that this process may have open (RLIMIT_NOFILE).
+int DescriptorLimit();
+
 }  // namespace volstream
 
 #endif  // VOLSTREAM_STAGES_BENEATH_H_

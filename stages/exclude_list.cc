@@ -49,10 +49,11 @@ absl::Status ExcludeList::Add(std::string_view pattern) {
   parsed.anchored = pattern.find('/') != std::string_view::npos;
   if (pattern.starts_with("./")) pattern.remove_prefix(2);
   while (pattern.starts_with('/')) pattern.remove_prefix(1);
-  if (pattern.empty() || pattern == "." || pattern == kAnyDepth) {
+  const auto names_all = [&text] {
     return absl::InvalidArgumentError(
         absl::StrCat("exclude pattern \"", text, "\" names the whole source: name what is in it"));
-  }
+  };
+  if (pattern.empty() || pattern == ".") return names_all();
   for (const absl::string_view component : absl::StrSplit(ToAbsl(pattern), '/')) {
     if (component == "." || component == ".." || component.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("exclude pattern \"", text,
@@ -64,8 +65,16 @@ absl::Status ExcludeList::Add(std::string_view pattern) {
         parsed.components.back() == kAnyDepth) {
       continue;
     }
+    const size_t last = component.find_last_not_of('\\');
+    const size_t backslashes = component.size() - (last == component.npos ? 0 : last + 1);
+    if (backslashes % 2 != 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("exclude pattern \"", text, "\" has a component that ends with '\\', which ",
+                       "matches nothing: write a backslash as '\\\\'"));
+    }
     parsed.components.emplace_back(component);
   }
+  if (parsed.components.size() == 1 && parsed.components.front() == kAnyDepth) return names_all();
   patterns_.push_back(std::move(parsed));
   return absl::OkStatus();
 }

@@ -66,6 +66,7 @@ SparseMap SparseMap::From(std::vector<Segment> segments, uint64_t file_bytes, si
 std::optional<SparseMap> SparseMap::Of(int fd, uint64_t file_bytes) {
   std::vector<Segment> segments;
   uint64_t offset = 0;
+  uint64_t gap = 8 * kKiB;
   while (offset < file_bytes) {
     const off_t data = lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
     if (data < 0) {
@@ -81,9 +82,11 @@ std::optional<SparseMap> SparseMap::Of(int fd, uint64_t file_bytes) {
     // A file under change may answer with a hole that is none.
     if (end <= begin) return std::nullopt;
     segments.push_back(Segment{begin, end - begin, 0});
-    // Bounds the memory while the map is still being read.
-    if (segments.size() > 4 * kMaxSegments) segments = Merged(segments, 64 * kKiB);
-    if (segments.size() > 4 * kMaxSegments) return std::nullopt;
+    // Bounds the memory while the map is still being read; by half, so that it is not done for
+    // every further segment.
+    if (segments.size() > 4 * kMaxSegments) {
+      for (; segments.size() > 2 * kMaxSegments; gap *= 2) segments = Merged(segments, gap);
+    }
     offset = end;
   }
   SparseMap map = From(std::move(segments), file_bytes);

@@ -33,6 +33,11 @@ bool MeansGone(int error) {
 
 }  // namespace
 
+VolumeFiles::VolumeFiles(const VolumePlan* plan, Warnings* warnings)
+    : plan_(plan),
+      warnings_(warnings),
+      max_pending_(std::min(kMaxPending, DescriptorLimit() / 4)) {}
+
 UniqueFd VolumeFiles::OpenIn(DirectoryHint* hint, uint32_t index) {
   const VolumePlan::Entry& entry = plan_->entries()[index];
   if (hint->index != entry.parent || !hint->fd.valid()) {
@@ -235,7 +240,7 @@ bool VolumeFiles::Batch::Read(uint32_t index, MutableByteSpan out) {
   posix_fadvise(file->fd_.get(), 0, 0, POSIX_FADV_WILLNEED);
   const size_t done = count > 0 ? static_cast<size_t>(count) : 0;
   pending_.push_back(Pending{index, std::move(file), done, out.subspan(done)});
-  if (files.pending_count_.fetch_add(1) >= kMaxPending) Collect();
+  if (files.pending_count_.fetch_add(1) >= files.max_pending_) Collect();
   return true;
 }
 
@@ -279,10 +284,8 @@ void VolumeFiles::Compare(uint32_t index, File* file, const struct stat& info) {
 }
 
 void VolumeFiles::WarnOnce(uint32_t index, File* file, std::string_view what, bool missing) {
-  {
-    MutexLock lock(&file->mu_);
-    if (std::exchange(file->warned_, true)) return;
-  }
+  // Not under the file's lock, which whoever decides on it holds.
+  if (file->warned_.exchange(true)) return;
   if (missing) {
     warnings_->AddMissing(plan_->PathOf(index), what);
   } else {

@@ -41,7 +41,7 @@ class VolumeFiles {
   // Descriptors that batches may keep open, all together.
   static constexpr int kMaxPending = 256;
 
-  VolumeFiles(const VolumePlan* plan, Warnings* warnings) : plan_(plan), warnings_(warnings) {}
+  VolumeFiles(const VolumePlan* plan, Warnings* warnings);
 
   // One planned file while any of its bytes is still to be produced. Shared by the threads that
   // produce its ranges.
@@ -55,7 +55,7 @@ class VolumeFiles {
     Mutex mu_;
     bool decided_ ABSL_GUARDED_BY(mu_) = false;
     uint64_t bytes_left_ ABSL_GUARDED_BY(mu_) = 0;  // of the entry: header, data and padding
-    bool warned_ ABSL_GUARDED_BY(mu_) = false;
+    std::atomic<bool> warned_{false};
   };
 
   // Opens the file of entry `index`, or finds it open: the first caller decides whether the file
@@ -117,6 +117,7 @@ class VolumeFiles {
 
   const VolumePlan* const plan_;
   Warnings* const warnings_;
+  const int max_pending_;  // kMaxPending, or less where few descriptors may be open
   std::atomic<int> pending_count_{0};
   std::atomic<bool> nowait_works_{true};
   Mutex mu_;

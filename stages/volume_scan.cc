@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -23,8 +24,10 @@ namespace volstream {
 namespace {
 
 // Descriptors of directories kept for their children; beyond that a directory is opened again from
-// the root. Far below the usual limit of 1,024 for a process.
+// the root. Far below the usual limit of 1,024 for a process; less where that is lower.
 constexpr int kMaxOpenDirectories = 200;
+
+int MaxOpenDirectories() { return std::min(kMaxOpenDirectories, DescriptorLimit() / 4); }
 
 // Cache Directory Tagging Specification (bford.info/cachedir).
 constexpr std::string_view kCacheTagName = "CACHEDIR.TAG";
@@ -105,20 +108,21 @@ class ScanDirectory {
   };
 
   ~ScanDirectory() {
-    if (open_count != nullptr && fd.valid()) --*open_count;
+    if (fd.valid()) --*open_count;
   }
 
   const char* Name(size_t index) const { return names.c_str() + offsets[index]; }
 
   std::string path;  // from the root; empty = the root
-  // Only whoever lists the directory uses it, to open this one in it.
-  std::shared_ptr<ScanDirectory> parent;
+  // Only whoever lists the directory uses it, to open this one in it. Weak: the parent holds its
+  // children, and neither would go when a scan ends early.
+  std::weak_ptr<ScanDirectory> parent;
 
   State state = State::kIdle;
   int error = 0;
   bool partial = false;
   UniqueFd fd;                                     // invalid if it is to be opened anew
-  std::atomic<int>* open_count = nullptr;          // counts fd
+  std::shared_ptr<std::atomic<int>> open_count;    // counts fd; may outlive the scan
   std::string names;                               // each ended by a NUL
   absl::flat_hash_set<std::string> sqlite_owners;  // names that have a -wal, -shm or -journal
   std::vector<uint32_t> offsets;                   // into names, sorted by name
@@ -126,7 +130,9 @@ class ScanDirectory {
 };
 
 VolumeScan::VolumeScan(ScanOptions options, const std::atomic<bool>* cancelled)
-    : options_(std::move(options)), cancelled_(cancelled) {}
+    : options_(std::move(options)),
+      cancelled_(cancelled),
+      max_open_directories_(MaxOpenDirectories()) {}
 
 VolumeScan::~VolumeScan() {
   {
@@ -151,7 +157,11 @@ void VolumeScan::Root(int root_fd, ScannedEntry* entry) {
   entry->directory = std::make_shared<ScanDirectory>();
   // Enough to keep a disk's queue busy while inodes come from it one by one.
   const int threads = options_.threads > 0 ? options_.threads : 2 * ResolveWorkers(0) + 2;
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
+  try {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
+  } catch (const std::system_error&) {
+    // Where no more threads are to be had, the consumer does the rest.
+  }
 }
 
 bool VolumeScan::CanWork() const { return !tasks_.empty() && ahead_ < kMaxAhead; }
@@ -184,14 +194,15 @@ void VolumeScan::Perform(const Task& task) {
 
 UniqueFd VolumeScan::Open(const ScanDirectory& directory) const {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY;
-  if (directory.parent != nullptr && directory.parent->fd.valid()) {
+  if (const std::shared_ptr<ScanDirectory> parent = directory.parent.lock();
+      parent != nullptr && parent->fd.valid()) {
     const std::string name = directory.path.substr(directory.path.rfind('/') + 1);
-    return OpenBeneath(directory.parent->fd.get(), name, kFlags);
+    return OpenBeneath(parent->fd.get(), name, kFlags);
   }
   return OpenBeneath(root_fd_, directory.path, kFlags);
 }
 
-void VolumeScan::ReadNames(ScanDirectory* directory, int fd) const {
+void VolumeScan::ReadNames(ScanDirectory* directory, int fd) {
   const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const std::unique_ptr<DIR, CloseDir> dir(copy < 0 ? nullptr : fdopendir(copy));
   if (dir == nullptr) {
@@ -199,7 +210,7 @@ void VolumeScan::ReadNames(ScanDirectory* directory, int fd) const {
     if (copy >= 0) close(copy);
     return;
   }
-  while (true) {
+  while (cancelled_ == nullptr || !cancelled_->load(std::memory_order_relaxed)) {
     errno = 0;
     const dirent* entry = readdir(dir.get());
     if (entry == nullptr) break;
@@ -224,7 +235,9 @@ void VolumeScan::ReadNames(ScanDirectory* directory, int fd) const {
     return directory->names.c_str() + offset == kCacheTagName;
   };
   const auto tag = std::find_if(directory->offsets.begin(), directory->offsets.end(), is_tag);
-  if (tag != directory->offsets.end() && HoldsCacheTag(fd)) directory->offsets = {*tag};
+  if (tag == directory->offsets.end() || !HoldsCacheTag(fd)) return;
+  excluded_ += directory->offsets.size() - 1;
+  directory->offsets = {*tag};
 }
 
 void VolumeScan::PerformListing(const std::shared_ptr<ScanDirectory>& directory) {
@@ -239,9 +252,9 @@ void VolumeScan::PerformListing(const std::shared_ptr<ScanDirectory>& directory)
   directory->chunks.resize(chunk_count);
   // The first chunk at once: most directories have no other.
   if (chunk_count > 0) StatAll(directory, 0, fd.get());
-  if (fd.valid() && open_directories_.load() < kMaxOpenDirectories) {
-    ++open_directories_;
-    directory->open_count = &open_directories_;
+  if (fd.valid() && open_directories_->load() < max_open_directories_) {
+    ++*open_directories_;
+    directory->open_count = open_directories_;
     directory->fd = std::move(fd);
   }
   MutexLock lock(&mu_);
@@ -264,7 +277,11 @@ void VolumeScan::PerformListing(const std::shared_ptr<ScanDirectory>& directory)
 void VolumeScan::PerformChunk(const std::shared_ptr<ScanDirectory>& directory, size_t chunk) {
   UniqueFd own;
   if (!directory->fd.valid()) own = OpenBeneath(root_fd_, directory->path, O_RDONLY | O_DIRECTORY);
-  StatAll(directory, chunk, directory->fd.valid() ? directory->fd.get() : own.get());
+  if (directory->fd.valid() || own.valid()) {
+    StatAll(directory, chunk, directory->fd.valid() ? directory->fd.get() : own.get());
+  } else {
+    FailAll(directory.get(), chunk, errno);
+  }
   MutexLock lock(&mu_);
   ScanDirectory::Chunk& done = directory->chunks[chunk];
   done.state = ScanDirectory::State::kDone;
@@ -295,6 +312,17 @@ void VolumeScan::StatAll(const std::shared_ptr<ScanDirectory>& directory, size_t
       }
     }
     entries.push_back(std::move(entry));
+  }
+}
+
+void VolumeScan::FailAll(ScanDirectory* directory, size_t chunk, int error) const {
+  const size_t begin = chunk * kChunkEntries;
+  const size_t end = std::min(begin + kChunkEntries, directory->offsets.size());
+  for (size_t i = begin; i < end; ++i) {
+    ScannedEntry entry;
+    entry.name = directory->Name(i);
+    entry.error = error;
+    directory->chunks[chunk].entries.push_back(std::move(entry));
   }
 }
 

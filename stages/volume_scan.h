@@ -86,7 +86,7 @@ class VolumeScan {
   std::vector<ScannedEntry> Take(const std::shared_ptr<ScanDirectory>& directory, size_t chunk)
       ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Entries left out by the patterns so far.
+  // Names left out by patterns and tags so far.
   uint64_t excluded() const { return excluded_.load(); }
 
  private:
@@ -104,16 +104,19 @@ class VolumeScan {
   void PerformChunk(const std::shared_ptr<ScanDirectory>& directory, size_t chunk)
       ABSL_LOCKS_EXCLUDED(mu_);
   UniqueFd Open(const ScanDirectory& directory) const;
-  void ReadNames(ScanDirectory* directory, int fd) const;
+  void ReadNames(ScanDirectory* directory, int fd);
   ScannedEntry Stat(const std::shared_ptr<ScanDirectory>& directory, int dir_fd,
                     std::string_view proc_path, std::string name);
   void StatAll(const std::shared_ptr<ScanDirectory>& directory, size_t chunk, int dir_fd);
+  // The directory cannot be opened again: so it is with each of the chunk's entries.
+  void FailAll(ScanDirectory* directory, size_t chunk, int error) const;
 
   const ScanOptions options_;
   const std::atomic<bool>* const cancelled_;
   int root_fd_ = -1;
   uint64_t root_device_ = 0;
-  std::atomic<int> open_directories_{0};
+  const int max_open_directories_;
+  const std::shared_ptr<std::atomic<int>> open_directories_ = std::make_shared<std::atomic<int>>(0);
   std::atomic<uint64_t> excluded_{0};
 
   Mutex mu_;

@@ -124,6 +124,16 @@ TEST_F(TarSourceChange, AFileReplacedByAnotherIsAWarning) {
   ExpectOneWarning("f", "replaced");
 }
 
+// The same of one whose entry lies in several blocks, and so is shared by threads.
+TEST_F(TarSourceChange, ALargeFileReplacedByAnotherIsAWarning) {
+  const std::string path = File("f", std::string(10'000, 'x'));
+  Plan();
+  WriteFile(directory_ / "other", std::string(10'000, 'y'));
+  fs::rename(directory_ / "other", path);
+  EXPECT_EQ(ReadTar(Stream(4096, FillOrder::kManyThreads)).at(1).data, std::string(10'000, 'y'));
+  ExpectOneWarning("f", "replaced");
+}
+
 TEST_F(TarSourceChange, AFileThatVanishedIsLeftOutWhole) {
   const std::string path = File("f", "12345");
   File("g", "67890");

@@ -16,18 +16,12 @@
 #include <vector>
 
 #include "stages/error_kind.h"
+#include "tests/support/guards.h"
 #include "tests/support/tar_reader.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
 namespace {
-
-// While it lives, the process has the rights of nobody. REQUIRES: runs as root.
-class AsNobody {
- public:
-  AsNobody() { EXPECT_EQ(seteuid(65534), 0); }
-  ~AsNobody() { EXPECT_EQ(seteuid(0), 0); }
-};
 
 class VolumePlanTest : public ::testing::Test {
  protected:

@@ -118,7 +118,11 @@ std::vector<TarItem> ReadTar(std::string_view tar) {
       return items;
     }
     items.push_back(ItemOf(entry));
-    items.back().data = DataOf(reader.get());
+    std::string& data = items.back().data;
+    data = DataOf(reader.get());
+    // archive_read_data fills holes with zeros, but for one at the end.
+    const size_t bytes = static_cast<size_t>(items.back().bytes);
+    if (data.size() < bytes) data.resize(bytes);
   }
 }
 

@@ -11,20 +11,17 @@
 #include <fstream>
 #include <iterator>
 #include <random>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
 #include "engine/bytes.h"
 #include "engine/check.h"
-#include "stages/digest.h"
 
 namespace volstream {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
 constexpr uint64_t kRandomFileBytes = 3 * kMiB;
 
 std::string TextBytes(std::mt19937_64& random, size_t count) {
@@ -35,19 +32,6 @@ std::string TextBytes(std::mt19937_64& random, size_t count) {
   while (text.size() < count) text += kWords[random() % std::size(kWords)];
   text.resize(count);
   return text;
-}
-
-// Quotes what a terminal would not show.
-std::string Printable(std::string_view text) {
-  std::ostringstream out;
-  for (const char c : text) {
-    if (c >= 0x20 && c < 0x7f) {
-      out << c;
-    } else {
-      out << "\\x" << ToHex(ByteSpan(reinterpret_cast<const uint8_t*>(&c), 1));
-    }
-  }
-  return out.str();
 }
 
 void SetMtime(const std::string& path, int64_t seconds, int64_t nanoseconds) {
@@ -169,71 +153,6 @@ void MakeModesAndTimes(const std::string& root, const TreeOptions& options, bool
   SetMtime(modes + "/private", 1'111'111'111, 111'111'111);
 }
 
-std::string Md5OfFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  VS_CHECK(in.good());
-  Md5Stream md5;
-  std::string chunk(kMiB, '\0');
-  while (in.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || in.gcount() > 0) {
-    md5.Update(AsBytes(std::string_view(chunk.data(), static_cast<size_t>(in.gcount()))));
-  }
-  return ToHex(md5.Finish());
-}
-
-char TypeOf(mode_t mode) {
-  if (S_ISREG(mode)) return '-';
-  if (S_ISDIR(mode)) return 'd';
-  if (S_ISLNK(mode)) return 'l';
-  if (S_ISFIFO(mode)) return 'p';
-  if (S_ISCHR(mode)) return 'c';
-  if (S_ISBLK(mode)) return 'b';
-  return S_ISSOCK(mode) ? 's' : '?';
-}
-
-bool ComparesMtime(const std::string& name, char type, const DiffOptions& options) {
-  if (type == 'l') return options.symlink_mtimes;
-  if (type == 'd' && !options.directory_mtimes) return false;
-  return name != "." || options.root_mtime;
-}
-
-// What differs between two nodes of one name: the field, and its values as text.
-struct FieldDifference {
-  std::string field;
-  std::string expected;
-  std::string actual;
-};
-
-std::vector<FieldDifference> DiffNodes(const std::string& name, const TreeNode& expected,
-                                       const TreeNode& actual, const DiffOptions& options) {
-  std::vector<FieldDifference> differences;
-  const auto compare = [&](const char* field, std::string wanted, std::string got) {
-    if (wanted != got) differences.push_back({field, std::move(wanted), std::move(got)});
-  };
-  const auto owner = [](const TreeNode& node) {
-    return std::to_string(node.uid) + ":" + std::to_string(node.gid);
-  };
-  const auto octal = [](unsigned mode) {
-    std::ostringstream out;
-    out << "0" << std::oct << mode;
-    return out.str();
-  };
-  compare("type", {expected.type}, {actual.type});
-  compare("size", std::to_string(expected.size), std::to_string(actual.size));
-  compare("MD5", expected.md5, actual.md5);
-  compare("link target", Printable(expected.link_target), Printable(actual.link_target));
-  compare("hard link to", Printable(expected.linked_to), Printable(actual.linked_to));
-  const bool is_symlink = expected.type == 'l';
-  // Linux has no modes of symlinks.
-  if (!is_symlink && options.modes) compare("mode", octal(expected.mode), octal(actual.mode));
-  if (!is_symlink || options.symlink_owners) compare("owner", owner(expected), owner(actual));
-  const bool same_time =
-      std::abs(expected.mtime_ns - actual.mtime_ns) <= options.mtime_tolerance_ns;
-  if (ComparesMtime(name, expected.type, options) && !same_time) {
-    compare("mtime in ns", std::to_string(expected.mtime_ns), std::to_string(actual.mtime_ns));
-  }
-  return differences;
-}
-
 }  // namespace
 
 TempDir::TempDir() {
@@ -275,6 +194,7 @@ void MakeTree(const std::string& path, const TreeOptions& options) {
   for (uint64_t made = 0; made < options.incompressible_bytes; made += kRandomFileBytes) {
     WriteFile(path + "/random" + std::to_string(made), RandomBytes(random(), kRandomFileBytes));
   }
+  if (options.rare_files) MakeRareFiles(path + "/rare");
   MakeModesAndTimes(path, options, geteuid() == 0);
   SetMtime(path, 1'600'000'000, 600'000'001);
 }
@@ -304,62 +224,6 @@ std::vector<std::string> NamesIn(const std::string& path) {
   }
   std::sort(names.begin(), names.end());
   return names;
-}
-
-Tree SnapshotTree(const std::string& path) {
-  Tree tree;
-  std::vector<std::string> relative = {"."};
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path)) {
-    relative.push_back(entry.path().string().substr(path.size() + 1));
-  }
-  std::sort(relative.begin(), relative.end());
-  std::map<std::pair<dev_t, ino_t>, std::string> first_names;
-  for (const std::string& name : relative) {
-    const std::string full = path + "/" + name;
-    struct stat info;
-    VS_CHECK(lstat(full.c_str(), &info) == 0);
-    TreeNode node;
-    node.type = TypeOf(info.st_mode);
-    node.mode = info.st_mode & 07777;
-    node.uid = info.st_uid;
-    node.gid = info.st_gid;
-    node.mtime_ns = info.st_mtim.tv_sec * kNanosecondsPerSecond + info.st_mtim.tv_nsec;
-    if (node.type == '-') {
-      node.size = static_cast<uint64_t>(info.st_size);
-      node.md5 = Md5OfFile(full);
-    }
-    if (node.type == 'l') node.link_target = fs::read_symlink(full).string();
-    if (node.type != 'd' && info.st_nlink > 1) {
-      node.linked_to = first_names.try_emplace({info.st_dev, info.st_ino}, name).first->second;
-    }
-    tree.emplace(name, std::move(node));
-  }
-  return tree;
-}
-
-std::string DiffTrees(const Tree& expected, const Tree& actual, const DiffOptions& options) {
-  std::vector<std::string> lines;
-  for (const auto& [name, node] : expected) {
-    const auto found = actual.find(name);
-    if (found == actual.end()) {
-      lines.push_back(Printable(name) + ": missing");
-      continue;
-    }
-    for (const FieldDifference& difference : DiffNodes(name, node, found->second, options)) {
-      lines.push_back(Printable(name) + ": " + difference.field + " is " + difference.actual +
-                      ", should be " + difference.expected);
-    }
-  }
-  for (const auto& [name, node] : actual) {
-    if (!expected.contains(name)) lines.push_back(Printable(name) + ": not in the source");
-  }
-  constexpr size_t kMostLines = 20;
-  std::string text;
-  for (size_t i = 0; i < std::min(lines.size(), kMostLines); ++i) text += lines[i] + "\n";
-  if (lines.size() > kMostLines) {
-    text += "and " + std::to_string(lines.size() - kMostLines) + " more\n";
-  }
-  return text;
 }
 
 }  // namespace volstream

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace volstream {
@@ -36,6 +38,10 @@ struct TreeOptions {
   bool beyond_ustar = true;
   // Adds a directory without write permission that holds a file.
   bool read_only_directory = true;
+  // Adds what the file system and the user's rights allow of: files with holes, one of more than
+  // 8 GiB; extended attributes, capabilities and ACLs; FIFOs and device nodes; hard links to what
+  // is no file; a cache directory; the longest link target.
+  bool rare_files = false;
 };
 
 // Fills the directory `path` (made if it is not there): nested and empty directories; files of 0,
@@ -44,6 +50,13 @@ struct TreeOptions {
 // read-only modes; mtimes before 1970, in the future and with nanoseconds; other owners when run as
 // root. The same seed gives the same tree.
 void MakeTree(const std::string& path, const TreeOptions& options = {});
+
+// The rare_files of MakeTree alone.
+void MakeRareFiles(const std::string& path);
+
+// A file of `bytes` that has random data in these ranges (offset, bytes) and holes elsewhere.
+void WriteSparseFile(const std::string& path, uint64_t bytes,
+                     const std::vector<std::pair<uint64_t, uint64_t>>& data);
 
 // Bytes from a seed that no compressor shrinks.
 std::string RandomBytes(uint64_t seed, size_t count);
@@ -63,7 +76,14 @@ struct TreeNode {
   int64_t mtime_ns = 0;
   std::string link_target;  // symlinks only
   std::string linked_to;    // hard links: the first name of the group, for all its names
-  std::string md5;          // files only
+  // Files only: of every 4 KiB that are not all zeros, with their place, so that a hole and zeros
+  // are the same.
+  std::string md5;
+  // Files only: where data lie, as SEEK_DATA and SEEK_HOLE have it (offset, bytes).
+  std::vector<std::pair<uint64_t, uint64_t>> data;
+  uint64_t allocated_bytes = 0;                   // files only
+  uint64_t device = 0;                            // device nodes only: their number
+  std::map<std::string, std::string> attributes;  // extended ones, ACLs as the kernel has them
 };
 
 // By path relative to the root, which is "." itself.
@@ -78,6 +98,9 @@ struct DiffOptions {
   bool symlink_mtimes = true;
   bool symlink_owners = true;
   bool modes = true;
+  bool holes = true;
+  bool attributes = true;
+  std::set<std::string> other_attributes;  // names that are not compared
 };
 
 // One line for each difference (at most 20); empty if the trees are equal.

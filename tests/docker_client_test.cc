@@ -44,6 +44,21 @@ TEST(DockerClient, SaysWhenItIsNoEngine) {
   EXPECT_EQ(KindOf(fake.TryConnect().status()), ErrorKind::kPrerequisite);
 }
 
+TEST(DockerClient, AnotherServersAnswerIsAPrerequisite) {
+  HttpServer server([](const ServedRequest&) {
+    ServedReply reply;
+    reply.status = 400;
+    reply.body = "Client sent an HTTP request to an HTTPS server.\n";
+    return reply;
+  });
+  DockerEndpoint endpoint;
+  endpoint.name = "tcp://engine:2376";
+  endpoint.base_url = server.Url("");
+  const absl::Status status = DockerClient::Connect(endpoint).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kPrerequisite);
+  EXPECT_NE(status.message().find("DOCKER_TLS_VERIFY"), absl::string_view::npos) << status;
+}
+
 TEST(DockerClient, TellsErrorsApart) {
   FakeReply reply;
   FakeDocker fake([&reply](const std::string&, const std::string&) { return reply; });

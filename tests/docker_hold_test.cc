@@ -269,6 +269,21 @@ TEST_F(DockerHold, OrdinaryUsersStopAndReadThroughTheEngine) {
   EXPECT_EQ(docker_.StateOf("telltale"), "running");
 }
 
+// The engine then ends its tar in the middle, under an HTTP answer that looks whole.
+TEST_F(DockerHold, AFileThatShrinksUnderTheEnginesEyesFailsTheBackup) {
+  MakeLargeVolume();
+  const std::string file = docker_.NewVolume("large") + "/file";
+  Command command = Upload("large", "--no-progress");
+  command.RunAs(kNobody, kNobody);
+  command.Start();
+  ASSERT_TRUE(s3_.WaitUntilHanging(1)) << command.Wait();
+  WriteFile(file, "short");
+  s3_.OpenGate();
+  const CommandResult result = command.Wait();
+  ExpectOneError(result, kExitIntegrity, {"end mark", "cut short", "--pause"});
+  EXPECT_TRUE(s3_.Objects().empty());
+}
+
 TEST_F(DockerHold, HooksInContainersRunAroundTheReading) {
   docker_.NewVolume("volume");
   docker_.Run(

@@ -35,3 +35,5 @@ if [ "${1:-}" != --no-sanitizers ]; then
   run_preset tsan volstream_engine_tests -- -L engine -j "$(nproc)"
 fi
 run_preset test -- -j "$(nproc)"
+# What was left out, and why: ctest shows no output of a skipped test.
+grep -h '^\*\*\* ' build/test/Testing/Temporary/LastTest.log || true

@@ -218,6 +218,16 @@ TEST_F(DockerHold, OnlyLabelledContainersAreStoppedWhereThereAreSome) {
   EXPECT_EQ(docker_.StartedAt("plain"), started);
 }
 
+TEST_F(DockerHold, ContainersThatOnlyReadAreLeftAlone) {
+  docker_.NewVolume("volume");
+  docker_.Run({.name = "writer", .volume = "volume"});
+  docker_.Run({.name = "reader", .more_binds = {"volume:/data:ro"}});
+  const CommandResult result = Backup("volume", {"--pause"}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  ExpectIn(result, "pausing container writer");
+  ExpectNotIn(result, "pausing container reader");
+}
+
 TEST_F(DockerHold, AContainerIsChosenByName) {
   docker_.NewVolume("volume");
   docker_.Run({.name = "user", .volume = "volume"});

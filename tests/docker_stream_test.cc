@@ -52,7 +52,7 @@ class DockerStreamTest : public ::testing::Test {
     }
   }
 
-  DockerSource source_{{"volume", "local", "/v", {}}, {}, "test"};
+  DockerSource source_{{"volume", "local", "/v", {}}, {}, {}, "test"};
   FakeReply archive_{200, Tar()};
   std::string images_ = R"([{"Id":"sha256:1"},{"Id":"sha256:2"}])";
   int refusals_ = 0;
@@ -70,7 +70,7 @@ TEST_F(DockerStreamTest, ReadsThroughAContainerThatMountsIt) {
 
 TEST_F(DockerStreamTest, PassesOverContainersThatShowItOtherwise) {
   DockerContainer hides = FakeContainer("hides");
-  hides.mounts.push_back({"bind", "", "/srv", "/data/below", true});
+  hides.mounts.push_back({"bind", "", "/srv", "/data/below"});
   source_.users = {hides, FakeContainer("dead", "dead"), FakeContainer("good")};
   EXPECT_EQ(*ReadAll(), Tar());
   EXPECT_EQ(fake_.Count("/containers/good/archive"), 1);
@@ -84,10 +84,16 @@ TEST_F(DockerStreamTest, MakesAContainerAndRemovesIt) {
 }
 
 TEST_F(DockerStreamTest, RemovesTheVolumesThatItsImageBroughtAndNoOther) {
-  reader_.mounts.push_back({"volume", "anonymous", "", "/var/lib/x", true});
+  reader_.mounts.push_back({"volume", "anonymous", "", "/var/lib/x"});
   EXPECT_TRUE(ReadAll().ok());
   EXPECT_EQ(fake_.Count("DELETE /v1.41/volumes/anonymous"), 1);
   EXPECT_EQ(fake_.Count("DELETE /v1.41/volumes"), 1);
+}
+
+TEST_F(DockerStreamTest, RemovesReadersThatKilledBackupsLeft) {
+  source_.stale_readers = {"old"};
+  EXPECT_TRUE(ReadAll().ok());
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/containers/old"), 1);
 }
 
 TEST_F(DockerStreamTest, TriesAnotherImage) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "stages/error_kind.h"
 #include "tests/support/fake_docker.h"
 #include "tests/support/tree.h"
@@ -28,7 +29,7 @@ DockerContainer Container(const std::string& name, std::vector<DockerMount> moun
 }
 
 DockerMount Mount(const std::string& volume, const std::string& destination) {
-  return {"volume", volume, "/v/" + volume, destination, true};
+  return {"volume", volume, "/v/" + volume, destination};
 }
 
 TEST(DockerVolume, TakesTheNamedOne) {
@@ -90,6 +91,26 @@ TEST(DockerVolume, SaysThatThereIsNoneAtAll) {
     EXPECT_EQ(KindOf(status), ErrorKind::kVolumeNotFound);
     EXPECT_NE(status.message().find("no volume at all"), absl::string_view::npos) << status;
   }
+}
+
+// Another backup may read through its own one at this moment.
+TEST(DockerVolume, CountsNoContainerOfVolstreamsOwnAmongItsUsers) {
+  const std::string now = std::to_string(absl::ToUnixSeconds(absl::Now()));
+  const std::string mounts = R"("Mounts":[{"Type":"volume","Name":"v","Destination":"/d"}]})";
+  const std::string reader = R"("Labels":{"volstream.reader":"v"},)";
+  FakeDocker fake([&](const std::string& line, const std::string&) -> FakeReply {
+    if (line == "GET /volumes") return {200, R"({"Volumes":[{"Name":"v","Driver":"local"}]})"};
+    if (line == "GET /volumes/v") return {200, R"({"Name":"v","Driver":"local"})"};
+    return {200, R"([{"Id":"user",)" + mounts + R"(,{"Id":"young","Created":)" + now + "," +
+                     reader + mounts + R"(,{"Id":"old","Created":1600000000,)" + reader + mounts +
+                     "]"};
+  });
+  const auto client = fake.Connect();
+  const absl::StatusOr<DockerSource> source = FindDockerSource(client.get(), "v");
+  ASSERT_TRUE(source.ok()) << source.status();
+  ASSERT_EQ(source->users.size(), 1u);
+  EXPECT_EQ(source->users[0].id, "user");
+  EXPECT_EQ(source->stale_readers, std::vector<std::string>{"old"});
 }
 
 TEST(DockerVolume, IsNotReadInPlaceWhereThatMayBeAnotherDirectoryOrAnEmptyOne) {

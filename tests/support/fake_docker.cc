@@ -91,7 +91,7 @@ DockerContainer FakeContainer(const std::string& name, const std::string& state,
   container.id = name;
   container.name = name;
   container.state = state;
-  container.mounts.push_back({"volume", volume, "/volumes/" + volume, "/data", true});
+  container.mounts.push_back({"volume", volume, "/volumes/" + volume, "/data"});
   return container;
 }
 
@@ -107,7 +107,8 @@ std::string InspectionOf(const DockerContainer& container) {
     json["Mounts"].push_back({{"Type", mount.type},
                               {"Name", mount.volume},
                               {"Source", mount.source},
-                              {"Destination", mount.destination}});
+                              {"Destination", mount.destination},
+                              {"RW", mount.writable}});
   }
   return json.dump();
 }

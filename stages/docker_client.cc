@@ -72,8 +72,15 @@ absl::StatusOr<std::unique_ptr<DockerClient>> DockerClient::Connect(DockerEndpoi
 }
 
 absl::Status DockerClient::Negotiate() {
-  VS_ASSIGN_OR_RETURN(const std::string body, Get("/version"));
-  absl::StatusOr<DockerVersion> version = ParseDockerVersion(body);
+  absl::StatusOr<std::string> body = Get("/version");
+  if (!body.ok() && KindOf(body.status()) == ErrorKind::kGeneral) {
+    // An HTTP answer, but no engine's: a TLS port addressed without TLS, some other server.
+    return MakeError(ErrorKind::kPrerequisite, body.status().code(),
+                     absl::StrCat("no use of ", endpoint_.name, ": ", body.status().message(),
+                                  "; check DOCKER_HOST and DOCKER_TLS_VERIFY"));
+  }
+  if (!body.ok()) return body.status();
+  absl::StatusOr<DockerVersion> version = ParseDockerVersion(*body);
   if (!version.ok()) {
     return MakeError(ErrorKind::kPrerequisite, absl::StatusCode::kFailedPrecondition,
                      absl::StrCat(endpoint_.name, " is no Docker engine: ",
@@ -139,7 +146,8 @@ absl::Status DockerClient::ReachError(const absl::Status& status) const {
   const std::string where = absl::StrCat("the Docker engine at ", endpoint_.name);
   if (absl::IsUnavailable(status)) {
     return prerequisite(absl::StrCat(where, " does not answer: ", status.message(),
-                                     "; check that it runs, and DOCKER_HOST"));
+                                     "; check that it runs, and DOCKER_HOST",
+                                     endpoint_.cert_file.empty() ? "" : " and DOCKER_CERT_PATH"));
   }
   if (absl::IsFailedPrecondition(status)) {
     return prerequisite(absl::StrCat(where, ": ", status.message(),

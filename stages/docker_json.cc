@@ -15,8 +15,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kMaxMessageBytes = 500;
-// Tells a container that a killed backup left behind from all others.
-constexpr char kReaderLabel[] = "volstream.reader";
 
 // The member, or null where there is none or `json` is no object.
 const Json& At(const Json& json, const char* key) {
@@ -62,6 +60,8 @@ std::vector<DockerMount> Mounts(const Json& json) {
     if (mount.type == "volume") mount.volume = Text(At(node, "Name"));
     mount.source = Text(At(node, "Source"));
     mount.destination = Text(At(node, "Destination"));
+    const Json& writable = At(node, "RW");
+    mount.writable = !writable.is_boolean() || writable.get<bool>();
     mounts.push_back(std::move(mount));
   }
   return mounts;
@@ -117,10 +117,11 @@ absl::StatusOr<std::vector<DockerContainer>> ParseDockerContainers(std::string_v
       }
     }
     if (container.name.empty()) container.name = container.id.substr(0, 12);
-    container.image_id = Text(At(node, "ImageID"));
     container.state = absl::AsciiStrToLower(Text(At(node, "State")));
     container.labels = Texts(At(node, "Labels"));
     container.mounts = Mounts(At(node, "Mounts"));
+    const Json& created = At(node, "Created");
+    if (created.is_number_integer()) container.created_seconds = created.get<int64_t>();
     containers.push_back(std::move(container));
   }
   return containers;
@@ -132,7 +133,6 @@ absl::StatusOr<DockerContainer> ParseDockerContainer(std::string_view text) {
   container.id = Text(At(json, "Id"));
   if (container.id.empty()) return Unexpected("Id of a container");
   container.name = WithoutSlash(Text(At(json, "Name")));
-  container.image_id = Text(At(json, "Image"));
   container.state = absl::AsciiStrToLower(Text(At(At(json, "State"), "Status")));
   container.labels = Texts(At(At(json, "Config"), "Labels"));
   container.mounts = Mounts(At(json, "Mounts"));
@@ -239,7 +239,7 @@ std::string DockerReaderJson(const std::string& image_id, const std::string& vol
   Json json;
   json["Image"] = image_id;
   json["Cmd"] = std::vector<std::string>{"volstream-reader-is-never-started"};
-  json["Labels"][kReaderLabel] = volume;
+  json["Labels"][kDockerReaderLabel] = volume;
   json["NetworkDisabled"] = true;
   json["HostConfig"]["NetworkMode"] = "none";
   json["HostConfig"]["Binds"] =

@@ -15,22 +15,27 @@
 
 namespace volstream {
 
+// On the containers that volstream makes for reading a volume: its name. Tells one that a killed
+// backup left behind from all others.
+inline constexpr char kDockerReaderLabel[] = "volstream.reader";
+
 struct DockerMount {
   std::string type;         // "volume", "bind", "tmpfs"
   std::string volume;       // of type "volume" only
   std::string source;       // path on the engine's host
   std::string destination;  // path in the container
   bool whole = true;        // false = a subdirectory of the volume; only an inspection knows
+  bool writable = true;
 };
 
 struct DockerContainer {
   std::string id;
-  std::string name;      // without the '/' in front
-  std::string image_id;  // empty in an inspection of some engines
-  std::string state;     // "running", "paused", "exited", "created", ...
+  std::string name;   // without the '/' in front
+  std::string state;  // "running", "paused", "exited", "created", ...
   std::map<std::string, std::string> labels;
   std::vector<DockerMount> mounts;
-  bool auto_remove = false;  // --rm: gone once it stops; only an inspection knows
+  int64_t created_seconds = 0;  // Unix time; only a list knows
+  bool auto_remove = false;     // --rm: gone once it stops; only an inspection knows
 
   bool running() const { return state == "running" || state == "restarting"; }
   // The mount of the volume; null if there is none.

@@ -13,7 +13,7 @@ namespace {
 
 constexpr char kSwarmLabel[] = "com.docker.swarm.task.id";
 constexpr int kRestoreTries = 4;
-constexpr absl::Duration kFirstRestoreWait = absl::Milliseconds(250);
+constexpr absl::Duration kFirstRestoreWait = absl::Milliseconds(100);
 
 }  // namespace
 

@@ -109,6 +109,9 @@ absl::StatusOr<std::string> DockerStream::PathInReader() {
                      "root, or pull any small image (docker pull busybox)");
   }
   images.resize(std::min(images.size(), kMaxImageTries));
+  for (const std::string& stale : source_.stale_readers) {
+    client_->RemoveContainer(stale).IgnoreError();  // another backup may have done so
+  }
   absl::Status first;
   for (const std::string& image : images) {
     absl::StatusOr<std::string> id = client_->CreateReader(image, source_.volume.name, kReaderPath);

@@ -15,6 +15,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
 
@@ -24,6 +26,8 @@ namespace {
 // Where OpenWebUI's image keeps its data.
 constexpr char kDataDirectory[] = "/app/backend/data";
 constexpr size_t kMaxListed = 10;
+// No reading takes so long. As with unfinished uploads.
+constexpr absl::Duration kStaleReaderAge = absl::Hours(7 * 24);
 
 bool IsOpenWebUi(const std::string& name) {
   const std::string lower = absl::AsciiStrToLower(name);
@@ -167,8 +171,14 @@ absl::StatusOr<DockerSource> FindDockerSource(DockerClient* client, const std::s
   VS_ASSIGN_OR_RETURN(const std::string chosen, ChooseDockerVolume(name, volumes, containers));
   DockerSource source;
   VS_ASSIGN_OR_RETURN(source.volume, client->InspectVolume(chosen));
+  const int64_t stale_before = absl::ToUnixSeconds(absl::Now() - kStaleReaderAge);
   for (const DockerContainer& container : containers) {
-    if (container.MountOf(chosen) != nullptr) source.users.push_back(container);
+    if (container.MountOf(chosen) == nullptr) continue;
+    if (container.Label(kDockerReaderLabel).empty()) {
+      source.users.push_back(container);
+    } else if (container.created_seconds < stale_before) {
+      source.stale_readers.push_back(container.id);
+    }
   }
   source.not_in_place = WhyNotInPlace(client->endpoint(), source.volume);
   return source;

@@ -18,7 +18,10 @@ namespace volstream {
 
 struct DockerSource {
   DockerVolume volume;
-  std::vector<DockerContainer> users;  // containers that mount it, whatever their state
+  // Containers that mount it, whatever their state, but for those that volstream made itself.
+  std::vector<DockerContainer> users;
+  // Ids of those that killed backups left behind, over a week ago: no backup reads through them.
+  std::vector<std::string> stale_readers;
   // Why its files must come through the engine; empty = they can be read at volume.mountpoint.
   std::string not_in_place;
 };

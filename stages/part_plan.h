@@ -27,8 +27,7 @@ absl::StatusOr<size_t> ChoosePartBytes(uint64_t max_encoded_bytes, uint64_t memo
 
 // The same for a stream of unknown length: `hint` is about how long it may get (0 = no idea) and is
 // trusted to within a half. Without one, parts are as large as the budget has room for eight of, up
-// to 64 MiB. Never an error for want of room: a stream that outgrows its parts fails at the part
-// beyond the last.
+// to 64 MiB. A stream that outgrows its parts fails at the part beyond the last.
 absl::StatusOr<size_t> ChooseStreamPartBytes(uint64_t hint, uint64_t memory_bytes, size_t wanted);
 
 }  // namespace volstream

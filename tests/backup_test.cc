@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -14,12 +15,14 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "engine/notification.h"
 #include "stages/archive_name.h"
 #include "stages/digest.h"
 #include "stages/error_kind.h"
 #include "stages/local_storage.h"
 #include "tests/support/fake_storage.h"
 #include "tests/support/tar_reader.h"
+#include "tests/support/text_stream.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
@@ -322,6 +325,110 @@ TEST_F(BackupTest, GoesOnWhenStaleUploadsCannotBeListed) {
   EXPECT_TRUE(Run({&one_}).status.ok());
   ASSERT_EQ(events.size(), 1u);
   EXPECT_NE(events[0].find("no ListMultipartUploads"), std::string::npos) << events[0];
+}
+
+// What a test's calls around the reading saw.
+struct Window {
+  void AddTo(BackupOptions* options) {
+    options->before_read = [this] {
+      ++before;
+      return before_status;
+    };
+    options->after_read = [this] { ++after; };
+  }
+  absl::Status before_status;
+  std::atomic<int> before{0};
+  std::atomic<int> after{0};
+};
+
+TEST_F(BackupTest, CallsBeforeAndAfterTheReadingOnce) {
+  Window window;
+  window.AddTo(&options_);
+  EXPECT_TRUE(Run({&one_}).status.ok());
+  EXPECT_EQ(window.before, 1);
+  EXPECT_EQ(window.after, 1);
+}
+
+TEST_F(BackupTest, AFailureBeforeTheReadingEndsTheRun) {
+  Window window;
+  window.AddTo(&options_);
+  window.before_status = absl::AbortedError("the hook failed");
+  EXPECT_EQ(Run({&one_}).status.message(), "the hook failed");
+  EXPECT_EQ(window.after, 1);
+  ExpectNothingIn(one_);
+}
+
+TEST_F(BackupTest, CallsAfterTheReadingWhateverFails) {
+  for (int fault = 0; fault < 4; ++fault) {
+    Window window;
+    window.AddTo(&options_);
+    FakeStorage storage("fake://faulty/");
+    if (fault == 0) options_.source = "/nonexistent";
+    if (fault == 1) storage.faults.begin = absl::UnavailableError("down");
+    if (fault == 2) storage.faults.put = absl::UnavailableError("down");
+    if (fault == 3) storage.faults.new_sink = absl::UnavailableError("down");
+    EXPECT_FALSE(Run({&storage}).status.ok());
+    EXPECT_EQ(window.before, 1) << fault;
+    EXPECT_EQ(window.after, 1) << fault;
+    options_.source = source_;
+  }
+}
+
+TEST_F(BackupTest, CallsNothingWhereNoDestinationCanBeUsed) {
+  Window window;
+  window.AddTo(&options_);
+  one_.faults.check = absl::PermissionDeniedError("no");
+  EXPECT_FALSE(Run({&one_}).status.ok());
+  EXPECT_EQ(window.before, 0);
+  EXPECT_EQ(window.after, 0);
+}
+
+TEST_F(BackupTest, TheSourceIsReleasedWhileTheUploadGoesOn) {
+  one_.hold_puts = true;
+  Notification released;
+  options_.after_read = [&released] { released.Notify(); };
+  Backup backup(options_, {&one_});
+  std::thread run([&backup] { EXPECT_FALSE(backup.Run().status.ok()); });
+  released.WaitForNotification();
+  one_.WaitForPut();
+  backup.Cancel();
+  run.join();
+}
+
+TEST_F(BackupTest, StoresAStreamAsItComes) {
+  const std::string text = RandomBytes(2, 5 * kMiB);
+  TextStream stream(text, 100'000);
+  options_.stream = &stream;
+  options_.source = "docker:data";
+  options_.name = "data";
+  const BackupReport report = Run({&one_});
+  ASSERT_TRUE(report.status.ok()) << report.status;
+  EXPECT_TRUE(Gunzip(one_.objects()[ArchiveIn(one_)]) == text);
+  EXPECT_EQ(ReceiptIn(one_).source, "docker:data");
+  EXPECT_EQ(ReceiptIn(one_).tar_bytes, text.size());
+  EXPECT_EQ(ArchiveName::Parse(ArchiveIn(one_))->stem, "data");
+}
+
+TEST_F(BackupTest, AStreamThatFailsLeavesNothing) {
+  TextStream stream(RandomBytes(2, 5 * kMiB), 100'000);
+  stream.fail_at = 3 * kMiB;
+  options_.stream = &stream;
+  EXPECT_TRUE(absl::IsDataLoss(Run({&one_}).status));
+  ExpectNothingIn(one_);
+}
+
+TEST_F(BackupTest, ACancelEndsAStreamThatWaits) {
+  TextStream stream(RandomBytes(2, 5 * kMiB), 100'000);
+  stream.wait_at = 2 * kMiB;
+  options_.stream = &stream;
+  Backup backup(options_, {&one_});
+  std::thread canceller([&] {
+    stream.waits.WaitForNotification();
+    backup.Cancel();
+  });
+  EXPECT_EQ(KindOf(backup.Run().status), ErrorKind::kInterrupted);
+  canceller.join();
+  ExpectNothingIn(one_);
 }
 
 TEST_F(BackupTest, EndsWhenCancelledFromAnotherThread) {

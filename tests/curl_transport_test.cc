@@ -17,6 +17,7 @@
 #include "engine/notification.h"
 #include "stages/digest.h"
 #include "tests/support/http_server.h"
+#include "tests/support/tree.h"
 
 namespace volstream {
 namespace {
@@ -377,6 +378,79 @@ TEST(CurlTransport, DestructionEndsWhatIsOutstanding) {
   EXPECT_EQ(chained.Wait().status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(active.calls(), 1);
   gate.Open();
+}
+
+TEST(CurlTransport, SendsEverythingToAUnixSocket) {
+  TempDir directory;
+  const std::string socket = directory / "socket";
+  HttpServer server(
+      [](const ServedRequest& request) {
+        ServedReply reply;
+        reply.body = request.target;
+        return reply;
+      },
+      socket);
+  // A proxy must have no say.
+  setenv("http_proxy", "http://127.0.0.1:1", 1);
+  CurlTransportOptions options;
+  options.unix_socket = socket;
+  CurlTransport transport(options);
+  const Result result = Send(transport, Make(HttpMethod::kGet, "http://any.host/path?a=b"));
+  unsetenv("http_proxy");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->body, "/path?a=b");
+}
+
+TEST(CurlTransport, SaysThatNobodyListensOnASocket) {
+  CurlTransportOptions options;
+  options.unix_socket = "/nonexistent/socket";
+  CurlTransport transport(options);
+  EXPECT_TRUE(absl::IsUnavailable(Send(transport, Make(HttpMethod::kGet, "http://x/")).status()));
+}
+
+TEST(CurlTransport, GivesTheBodyOfASuccessPieceByPiece) {
+  const std::string body(kMiB, 'x');
+  int status = 200;
+  HttpServer server([&](const ServedRequest&) {
+    ServedReply reply;
+    reply.status = status;
+    reply.body = body;
+    return reply;
+  });
+  CurlTransport transport({});
+  HttpRequest request = Make(HttpMethod::kGet, server.Url("/"));
+  std::string received;
+  int pieces = 0;
+  request.on_body = [&](ByteSpan bytes) {
+    ++pieces;
+    received.append(bytes.begin(), bytes.end());
+    return true;
+  };
+  Result result = Send(transport, request);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(received == body);
+  EXPECT_GT(pieces, 1);
+  EXPECT_EQ(result->body, "");
+  EXPECT_EQ(result->sink_bytes, body.size());
+  // An error's body is the answer's.
+  status = 500;
+  pieces = 0;
+  result = Send(transport, request);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(pieces, 0);
+  EXPECT_EQ(result->body.size(), body.size());
+}
+
+TEST(CurlTransport, EndsATransferThatItsReceiverWantsNoMoreOf) {
+  HttpServer server([](const ServedRequest&) {
+    ServedReply reply;
+    reply.body = std::string(kMiB, 'x');
+    return reply;
+  });
+  CurlTransport transport({});
+  HttpRequest request = Make(HttpMethod::kGet, server.Url("/"));
+  request.on_body = [](ByteSpan) { return false; };
+  EXPECT_TRUE(absl::IsCancelled(Send(transport, request).status()));
 }
 
 }  // namespace

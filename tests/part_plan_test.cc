@@ -103,5 +103,27 @@ TEST(PartPlan, TakesAWantedSizeThatIsEnoughAndNoWholeMiB) {
   EXPECT_EQ(Chosen(kDefaultPartBytes * kMaxPartCount + 1, kMemory, wanted), wanted);
 }
 
+size_t ChosenForStream(uint64_t hint, uint64_t memory_bytes, size_t wanted = 0) {
+  const absl::StatusOr<size_t> bytes = ChooseStreamPartBytes(hint, memory_bytes, wanted);
+  EXPECT_TRUE(bytes.ok()) << bytes.status();
+  return bytes.value_or(0);
+}
+
+TEST(PartPlan, GivesAStreamOfUnknownLengthAllTheRoomThatMemoryAffords) {
+  EXPECT_EQ(ChosenForStream(0, kMemory), 32 * kMiB);
+  EXPECT_EQ(ChosenForStream(0, 8 * kGiB), 64 * kMiB);
+  EXPECT_EQ(ChosenForStream(0, 16 * kMiB), kMinPartBytes);
+}
+
+TEST(PartPlan, GivesAStreamHalfAsMuchAgainAsItsHintSays) {
+  EXPECT_EQ(ChosenForStream(kGiB, kMemory), 32 * kMiB);
+  EXPECT_GE(ChosenForStream(kTiB, 8 * kGiB) * kMaxPartCount, kTiB + kTiB / 2);
+}
+
+TEST(PartPlan, LetsTheUserChooseForAStream) {
+  EXPECT_EQ(ChosenForStream(kTiB, kMemory, 6 * kMiB), 6 * kMiB);
+  EXPECT_FALSE(ChooseStreamPartBytes(0, kMemory, kMiB).ok());
+}
+
 }  // namespace
 }  // namespace volstream

@@ -2,9 +2,11 @@
 // hangs and nothing leaks (the pool checks that at its end).
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
+#include "engine/notification.h"
 #include "engine/pipeline.h"
 #include "tests/support/fake_stages.h"
 
@@ -163,6 +165,50 @@ TEST_F(PipelineFaultTest, CancelBeforeTheRunEndsItAtOnce) {
   EXPECT_EQ(pipeline.Run().status.message(), "interrupted");
   EXPECT_EQ(source_.filled_bytes, 0u);
   EXPECT_FALSE(a_.finished());
+}
+
+// A source that waits for others, as a pipe does.
+struct WaitingSource : public BlockSource {
+  uint64_t MaxStreamBytes() const override { return 0; }
+  absl::StatusOr<BlockTicket> Next(MutableByteSpan) override {
+    waiting.Notify();
+    cancelled.WaitForNotification();
+    return absl::CancelledError("source: cancelled");
+  }
+  absl::StatusOr<size_t> Fill(const BlockTicket&, MutableByteSpan) override { return 0; }
+  void Cancel() override {
+    if (!cancelled.HasBeenNotified()) cancelled.Notify();
+  }
+  Notification waiting;
+  Notification cancelled;
+};
+
+TEST_F(PipelineFaultTest, CancelWakesASourceThatWaits) {
+  WaitingSource source;
+  Pipeline pipeline(options_, PipelineJob{&source, &codec_, &hasher_, {}, {&a_}});
+  RunReport report;
+  std::thread run([&] { report = pipeline.Run(); });
+  source.waiting.WaitForNotification();
+  pipeline.Cancel(absl::CancelledError("interrupted"));
+  run.join();
+  EXPECT_EQ(report.status.message(), "interrupted");
+}
+
+TEST_F(PipelineFaultTest, AFailedRunSaysOnceThatTheSourceIsLeftAlone) {
+  for (int fault = 0; fault < 4; ++fault) {
+    FakeSource source(1'000'000);
+    CopyCodec codec;
+    FakeSink sink("sink");
+    if (fault == 0) source.fail_next_at = 100 * kKiB;
+    if (fault == 1) source.fail_fill_at = 100 * kKiB;
+    if (fault == 2) codec.fail_at_call = 50;
+    if (fault == 3) sink.fail_part_index = 3;
+    std::atomic<int> calls{0};
+    options_.on_source_read = [&] { ++calls; };
+    Pipeline pipeline(options_, PipelineJob{&source, &codec, &hasher_, {}, {&sink}});
+    EXPECT_FALSE(pipeline.Run().status.ok());
+    EXPECT_EQ(calls, 1) << "fault " << fault;
+  }
 }
 
 // Many seeds: two faults anywhere; whatever comes first, the run ends, with one of them.

@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "engine/mutex.h"
+#include "engine/notification.h"
 #include "tests/support/fake_stages.h"
 
 namespace volstream {
@@ -202,12 +204,46 @@ TEST_F(PipelineTest, ReportsProgressToTheEnd) {
   EXPECT_EQ(seen.back().parts_in_flight, 0u);
 }
 
-TEST_F(PipelineTest, SaysWhenTheSourceHasBeenRead) {
-  FakeSource source(20'000);
-  uint64_t filled = 0;
-  options_.on_source_read = [&] { filled = source.filled_bytes; };
+TEST_F(PipelineTest, SaysOnceThatTheSourceHasBeenRead) {
+  for (const bool in_next : {false, true}) {
+    FakeSource source(20'000);
+    source.fill_in_next = in_next;
+    std::atomic<int> calls{0};
+    std::atomic<uint64_t> filled{0};
+    options_.on_source_read = [&] {
+      ++calls;
+      filled = source.filled_bytes.load();
+    };
+    FakeSink sink("sink");
+    ASSERT_TRUE(Run(&source, {&sink}).status.ok());
+    EXPECT_EQ(calls, 1);
+    EXPECT_EQ(filled, 20'000u);
+  }
+}
+
+TEST_F(PipelineTest, SaysThatAnEmptySourceHasBeenRead) {
+  FakeSource source(0);
+  std::atomic<int> calls{0};
+  options_.on_source_read = [&] { ++calls; };
   ASSERT_TRUE(Run(&source, {&sink_}).status.ok());
-  EXPECT_EQ(filled, 20'000u);
+  EXPECT_EQ(calls, 1);
+}
+
+// The source may change again although nothing has been stored yet.
+TEST_F(PipelineTest, SaysThatTheSourceHasBeenReadWhileSinksAreAtWork) {
+  sink_.CloseGate();
+  FakeSource source(20'000);
+  Notification read;
+  options_.on_source_read = [&] { read.Notify(); };
+  Pipeline pipeline(options_, PipelineJob{&source, &codec_, &hasher_, {}, {&sink_}});
+  RunReport report;
+  std::thread run([&] { report = pipeline.Run(); });
+  read.WaitForNotification();
+  EXPECT_EQ(source.filled_bytes, 20'000u);
+  EXPECT_EQ(sink_.bytes(), 0u);
+  sink_.OpenGate();
+  run.join();
+  EXPECT_TRUE(report.status.ok());
 }
 
 // A slow sink must hold the source back: with the gate closed, no more can be read than memory has

@@ -1,9 +1,12 @@
 #include "tools/docker_source.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -34,6 +37,17 @@ std::string StatesOf(const std::vector<DockerContainer>& containers) {
   return absl::StrCat("used by ", absl::StrJoin(texts, ", "));
 }
 
+bool IsLabelled(const DockerContainer& container) {
+  return container.Label(ReadWindow::kStopLabel) == "true";
+}
+
+// Whether this process runs in the container, whose id is its host name then.
+bool IsOurs(const DockerContainer& container) {
+  char name[HOST_NAME_MAX + 1] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 && std::strlen(name) == 12 &&
+         absl::StartsWith(container.id, name);
+}
+
 // Whether one of the two directories holds the other, or both are the same.
 bool Overlap(const std::filesystem::path& a, const std::filesystem::path& b) {
   const auto ends = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
@@ -51,7 +65,7 @@ void DockerFlags::AddTo(CLI::App* app) {
   CLI::Option* stop_flag = app->add_flag(
       "--stop", stop,
       "Stop containers while the source is read: those labelled volstream.stop-during-backup=true "
-      "that use it, or if none is, all that use it");
+      "that use it, or if none is, all that may write to it");
   app->add_flag("--pause", pause, "The same, but pause them")->excludes(stop_flag)->group(group);
   stop_flag->group(group);
   app->add_option("--container", containers,
@@ -158,8 +172,9 @@ absl::Status SourceSession::FindUsersOf(const std::string& directory) {
   if (error) return absl::OkStatus();  // the backup says what is wrong with it
   for (const DockerContainer& container : containers) {
     const bool uses = std::any_of(container.mounts.begin(), container.mounts.end(),
-                                  [&wanted](const DockerMount& mount) {
-                                    return !mount.source.empty() && Overlap(wanted, mount.source);
+                                  [&](const DockerMount& mount) {
+                                    return !mount.source.empty() && Overlap(wanted, mount.source) &&
+                                           (mount.writable || IsLabelled(container));
                                   });
     if (uses) volume_.users.push_back(container);
   }
@@ -182,12 +197,19 @@ absl::Status SourceSession::ChooseContainers(const DockerFlags& flags, ReadWindo
   }
   if (flags.containers.empty()) {
     for (const DockerContainer& user : volume_.users) {
-      if (user.Label(ReadWindow::kStopLabel) == "true") window->to_pause.push_back(user);
+      if (IsLabelled(user)) window->to_pause.push_back(user);
     }
-    if (window->to_pause.empty()) window->to_pause = volume_.users;
+    // Who only reads does no harm.
+    if (window->to_pause.empty()) {
+      std::copy_if(volume_.users.begin(), volume_.users.end(), std::back_inserter(window->to_pause),
+                   [this](const DockerContainer& user) {
+                     return name_.empty() || user.MountOf(name_)->writable;
+                   });
+    }
   }
+  std::erase_if(window->to_pause, IsOurs);
   if (window->to_pause.empty()) {
-    log_->Warning(absl::StrCat("no container uses ", source_, ", so none is ",
+    log_->Warning(absl::StrCat("no container writes to ", source_, ", so none is ",
                                flags.stop ? "stopped" : "paused",
                                "; choose one with --container NAME"));
   }

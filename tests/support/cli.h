@@ -102,6 +102,7 @@ bool HaveProgram(const std::string& name);
 
 // The exit codes of volstream.
 inline constexpr int kExitGeneral = 1;
+inline constexpr int kExitPrerequisite = 2;
 inline constexpr int kExitSourceNotFound = 3;
 inline constexpr int kExitS3 = 4;
 inline constexpr int kExitIntegrity = 5;

@@ -17,7 +17,8 @@ struct HttpServer::Impl {
   int port = 0;
 };
 
-HttpServer::HttpServer(Handler handler) : impl_(std::make_unique<Impl>()) {
+HttpServer::HttpServer(Handler handler, const std::string& unix_socket)
+    : impl_(std::make_unique<Impl>()) {
   const auto serve = [handler = std::move(handler)](const httplib::Request& request,
                                                     httplib::Response& response) {
     ServedRequest served{request.method, request.target, {}, request.body};
@@ -38,8 +39,13 @@ HttpServer::HttpServer(Handler handler) : impl_(std::make_unique<Impl>()) {
   impl_->server.Put(".*", serve);
   impl_->server.Post(".*", serve);
   impl_->server.Delete(".*", serve);
-  impl_->port = impl_->server.bind_to_any_port("127.0.0.1");
-  VS_CHECK(impl_->port > 0);
+  if (unix_socket.empty()) {
+    impl_->port = impl_->server.bind_to_any_port("127.0.0.1");
+    VS_CHECK(impl_->port > 0);
+  } else {
+    impl_->server.set_address_family(AF_UNIX);
+    VS_CHECK(impl_->server.bind_to_port(unix_socket.c_str(), 80));
+  }
   impl_->thread = std::thread([this] { impl_->server.listen_after_bind(); });
   // A stop before the start would be lost.
   while (!impl_->server.is_running()) std::this_thread::yield();

@@ -1,4 +1,5 @@
-// HttpServer: a plain HTTP server on 127.0.0.1 inside the test process, for tests of a transport.
+// HttpServer: a plain HTTP server inside the test process, on 127.0.0.1 or on a unix socket, for
+// tests of a transport.
 //
 // Threads: the handler runs on several threads at once. Lifetime: the destructor waits for the
 // requests that are being served, so a handler that waits must be let go first.
@@ -30,12 +31,12 @@ class HttpServer {
  public:
   using Handler = std::function<ServedReply(const ServedRequest&)>;
 
-  explicit HttpServer(Handler handler);
+  explicit HttpServer(Handler handler, const std::string& unix_socket = "");
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // http://127.0.0.1:port and the path.
+  // http://127.0.0.1:port and the path. REQUIRES: no unix socket.
   std::string Url(const std::string& path) const;
 
  private:

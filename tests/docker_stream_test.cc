@@ -1,0 +1,144 @@
+// A volume through the engine: which container it is read through, and streams that break.
+#include "stages/docker_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "stages/error_kind.h"
+#include "stages/tar_header.h"
+#include "tests/support/fake_docker.h"
+
+namespace volstream {
+namespace {
+
+std::string Tar() {
+  TarEntry entry;
+  entry.path = "./file";
+  entry.bytes = 2000;
+  std::string tar = TarHeaderOf(entry) + std::string(2000, 'x');
+  tar.resize(TarPadded(tar.size()));
+  return tar + std::string(kTarEndBytes, '\0');
+}
+
+class DockerStreamTest : public ::testing::Test {
+ protected:
+  FakeReply Serve(const std::string& line) {
+    if (line.find("/archive?") != std::string::npos) return archive_;
+    if (line == "GET /images/json") return {200, images_};
+    if (line == "POST /containers/create") {
+      if (refusals_-- > 0) return {400, R"({"message":"wrong platform"})"};
+      return {201, R"({"Id":"reader"})"};
+    }
+    if (line == "GET /containers/reader/json") return {200, InspectionOf(reader_)};
+    for (const DockerContainer& user : source_.users) {
+      if (line == "GET /containers/" + user.id + "/json") return {200, InspectionOf(user)};
+    }
+    return {204};
+  }
+
+  absl::StatusOr<std::string> ReadAll() {
+    const auto client = fake_.Connect();
+    DockerStream stream(client.get(), source_,
+                        [this](Severity, std::string_view text) { log_.emplace_back(text); });
+    std::string all;
+    std::vector<uint8_t> buffer(1000);
+    while (true) {
+      const absl::StatusOr<size_t> bytes = stream.Read(MutableByteSpan(buffer));
+      if (!bytes.ok()) return bytes.status();
+      if (*bytes == 0) return all;
+      all.append(buffer.begin(), buffer.begin() + static_cast<ptrdiff_t>(*bytes));
+    }
+  }
+
+  DockerSource source_{{"volume", "local", "/v", {}}, {}, {}, "test"};
+  FakeReply archive_{200, Tar()};
+  std::string images_ = R"([{"Id":"sha256:1"},{"Id":"sha256:2"}])";
+  int refusals_ = 0;
+  DockerContainer reader_ = FakeContainer("reader", "created");
+  std::vector<std::string> log_;
+  FakeDocker fake_{[this](const std::string& line, const std::string&) { return Serve(line); }};
+};
+
+TEST_F(DockerStreamTest, ReadsThroughAContainerThatMountsIt) {
+  source_.users = {FakeContainer("a", "paused")};
+  EXPECT_EQ(*ReadAll(), Tar());
+  EXPECT_EQ(fake_.Count("/containers/a/archive?path=%2Fdata%2F."), 1);
+  EXPECT_EQ(fake_.Count("/containers/create"), 0);
+}
+
+TEST_F(DockerStreamTest, PassesOverContainersThatShowItOtherwise) {
+  DockerContainer hides = FakeContainer("hides");
+  hides.mounts.push_back({"bind", "", "/srv", "/data/below"});
+  source_.users = {hides, FakeContainer("dead", "dead"), FakeContainer("good")};
+  EXPECT_EQ(*ReadAll(), Tar());
+  EXPECT_EQ(fake_.Count("/containers/good/archive"), 1);
+}
+
+TEST_F(DockerStreamTest, MakesAContainerAndRemovesIt) {
+  EXPECT_EQ(*ReadAll(), Tar());
+  EXPECT_EQ(fake_.Count("/containers/reader/archive"), 1);
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/containers/reader"), 1);
+  EXPECT_EQ(fake_.Count("/start"), 0);
+}
+
+TEST_F(DockerStreamTest, RemovesTheVolumesThatItsImageBroughtAndNoOther) {
+  reader_.mounts.push_back({"volume", "anonymous", "", "/var/lib/x"});
+  EXPECT_TRUE(ReadAll().ok());
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/volumes/anonymous"), 1);
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/volumes"), 1);
+}
+
+TEST_F(DockerStreamTest, RemovesReadersThatKilledBackupsLeft) {
+  source_.stale_readers = {"old"};
+  EXPECT_TRUE(ReadAll().ok());
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/containers/old"), 1);
+}
+
+TEST_F(DockerStreamTest, TriesAnotherImage) {
+  refusals_ = 1;
+  EXPECT_EQ(*ReadAll(), Tar());
+  refusals_ = 2;
+  EXPECT_NE(ReadAll().status().message().find("wrong platform"), absl::string_view::npos);
+}
+
+TEST_F(DockerStreamTest, SaysWhatToDoWithoutAnyImage) {
+  images_ = "[]";
+  const absl::Status status = ReadAll().status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kPrerequisite);
+  EXPECT_NE(status.message().find("docker pull"), absl::string_view::npos) << status;
+}
+
+TEST_F(DockerStreamTest, AStreamCutShortIsAnErrorAndTheContainerIsRemoved) {
+  archive_.body.resize(archive_.body.size() - kTarEndBytes);
+  const absl::Status status = ReadAll().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find("--pause"), absl::string_view::npos) << status;
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/containers/reader"), 1);
+}
+
+TEST_F(DockerStreamTest, ALostConnectionIsAnError) {
+  archive_.cut = absl::UnavailableError("connection lost");
+  EXPECT_FALSE(ReadAll().ok());
+  archive_.body = "";
+  EXPECT_FALSE(ReadAll().ok());
+}
+
+TEST_F(DockerStreamTest, ARefusalIsPassedOn) {
+  archive_ = {500, R"({"message":"no space left"})"};
+  const absl::Status status = ReadAll().status();
+  EXPECT_NE(status.message().find("no space left"), absl::string_view::npos) << status;
+  EXPECT_NE(status.message().find("volume volume"), absl::string_view::npos) << status;
+}
+
+TEST_F(DockerStreamTest, ACancelBeforeTheStartEndsIt) {
+  const auto client = fake_.Connect();
+  DockerStream stream(client.get(), source_, [](Severity, std::string_view) {});
+  stream.Cancel();
+  std::vector<uint8_t> buffer(10);
+  EXPECT_TRUE(absl::IsCancelled(stream.Read(MutableByteSpan(buffer)).status()));
+}
+
+}  // namespace
+}  // namespace volstream

@@ -74,10 +74,19 @@ std::shared_ptr<VolumeFiles::File> VolumeFiles::SlotLocked(uint32_t index) {
 }
 
 UniqueFd VolumeFiles::OpenByAnotherName(uint32_t index) {
-  const Chunked<VolumePlan::Entry>& entries = plan_->entries();
-  for (uint32_t link = index + 1; link < entries.size(); ++link) {
-    if (entries[link].link_to != index) continue;
-    UniqueFd fd = OpenFile(link);
+  // Not a search for each: whole trees of hard links go at once where snapshots are rotated.
+  std::call_once(links_once_, [this] {
+    const Chunked<VolumePlan::Entry>& entries = plan_->entries();
+    for (uint32_t link = 0; link < entries.size(); ++link) {
+      if (entries[link].link_to != VolumePlan::kNone) {
+        links_.emplace_back(entries[link].link_to, link);
+      }
+    }
+    std::sort(links_.begin(), links_.end());
+  });
+  for (auto it = std::lower_bound(links_.begin(), links_.end(), std::pair(index, uint32_t{0}));
+       it != links_.end() && it->first == index; ++it) {
+    UniqueFd fd = OpenFile(it->second);
     struct stat info {};
     if (fd.valid() && fstat(fd.get(), &info) == 0 && IsPlanned(index, info)) {
       return fd;
@@ -212,6 +221,10 @@ void VolumeFiles::ReadRange(uint32_t index, File* file, uint64_t offset, Mutable
 bool VolumeFiles::Batch::Read(uint32_t index, MutableByteSpan out) {
   VolumeFiles& files = *files_;
   UniqueFd fd = files.OpenIn(&hint_, index);
+  if (!fd.valid() && (errno == EMFILE || errno == ENFILE) && !pending_.empty()) {
+    Collect();
+    fd = files.OpenIn(&hint_, index);
+  }
   const int error = errno;
   ssize_t count = 0;
   if (fd.valid() && !out.empty() && files.nowait_works_.load(std::memory_order_relaxed)) {

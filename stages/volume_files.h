@@ -18,6 +18,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -126,6 +128,9 @@ class VolumeFiles {
   // What was decided of files that have hard links, kept for the links' sake.
   std::map<uint32_t, bool> linked_present_ ABSL_GUARDED_BY(mu_);
   std::vector<DirectoryHint> hints_ ABSL_GUARDED_BY(mu_);
+  // Hard links by the entry they link to, in order; made when the first file lost its name.
+  std::once_flag links_once_;
+  std::vector<std::pair<uint32_t, uint32_t>> links_;
 };
 
 }  // namespace volstream

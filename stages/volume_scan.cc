@@ -213,7 +213,11 @@ void VolumeScan::ReadNames(ScanDirectory* directory, int fd) {
   while (cancelled_ == nullptr || !cancelled_->load(std::memory_order_relaxed)) {
     errno = 0;
     const dirent* entry = readdir(dir.get());
-    if (entry == nullptr) break;
+    if (entry == nullptr) {
+      directory->error = errno;
+      directory->partial = errno != 0;
+      break;
+    }
     const std::string_view name(entry->d_name);
     if (name == "." || name == "..") continue;
     directory->offsets.push_back(static_cast<uint32_t>(directory->names.size()));
@@ -221,10 +225,6 @@ void VolumeScan::ReadNames(ScanDirectory* directory, int fd) {
     if (const std::string_view owner = SqliteOwnerOf(name); !owner.empty()) {
       directory->sqlite_owners.emplace(owner);
     }
-  }
-  if (errno != 0) {
-    directory->error = errno;
-    directory->partial = true;
   }
   std::sort(directory->offsets.begin(), directory->offsets.end(),
             [names = directory->names.c_str()](uint32_t a, uint32_t b) {
@@ -265,11 +265,7 @@ void VolumeScan::PerformListing(const std::shared_ptr<ScanDirectory>& directory)
     ScanDirectory::Chunk& first = directory->chunks[0];
     first.state = ScanDirectory::State::kDone;
     ahead_ += first.entries.size();
-    for (size_t i = first.entries.size(); i-- > 0;) {
-      if (first.entries[i].directory != nullptr) {
-        tasks_.push_back(Task{first.entries[i].directory, 0, /*is_listing=*/true});
-      }
-    }
+    AddListings(first.entries);
   }
   directory->state = ScanDirectory::State::kDone;
 }
@@ -286,11 +282,30 @@ void VolumeScan::PerformChunk(const std::shared_ptr<ScanDirectory>& directory, s
   ScanDirectory::Chunk& done = directory->chunks[chunk];
   done.state = ScanDirectory::State::kDone;
   ahead_ += done.entries.size();
-  for (size_t i = done.entries.size(); i-- > 0;) {
-    if (done.entries[i].directory != nullptr) {
-      tasks_.push_back(Task{done.entries[i].directory, 0, /*is_listing=*/true});
+  AddListings(done.entries);
+}
+
+void VolumeScan::AddListings(const std::vector<ScannedEntry>& entries) {
+  for (size_t i = entries.size(); i-- > 0;) {
+    if (entries[i].directory != nullptr) {
+      tasks_.push_back(Task{entries[i].directory, 0, /*is_listing=*/true});
     }
   }
+  DropDoneTasks();
+}
+
+bool VolumeScan::IsIdle(const Task& task) {
+  const ScanDirectory& directory = *task.directory;
+  return (task.is_listing ? directory.state : directory.chunks[task.chunk].state) ==
+         ScanDirectory::State::kIdle;
+}
+
+void VolumeScan::DropDoneTasks() {
+  // While enough is scanned ahead elsewhere, the consumer does all itself and nobody takes tasks;
+  // those would keep every directory of the volume in memory, and open.
+  if (tasks_.size() < drop_done_at_) return;
+  std::erase_if(tasks_, [](const Task& task) { return !IsIdle(task); });
+  drop_done_at_ = std::max(kChunkEntries, 2 * tasks_.size());
 }
 
 void VolumeScan::StatAll(const std::shared_ptr<ScanDirectory>& directory, size_t chunk,
@@ -335,6 +350,11 @@ ScannedEntry VolumeScan::Stat(const std::shared_ptr<ScanDirectory>& directory, i
   entry.other_file_system = options_.one_file_system && entry.device != root_device_;
   if (S_ISLNK(entry.mode)) {
     std::optional<std::string> target = ReadLink(dir_fd, entry.name.c_str());
+    // EINVAL: no symlink any more; then it is what it is now.
+    if (!target.has_value() && errno == EINVAL) {
+      if (!FillFromStat(dir_fd, entry.name.c_str(), 0, &entry)) return entry;
+      if (!S_ISLNK(entry.mode)) target.emplace();
+    }
     if (!target.has_value()) {
       entry.error = errno;
       return entry;

@@ -98,6 +98,11 @@ class VolumeScan {
   };
 
   void Loop();
+  // Queues what a finished chunk leads to: the listings of its directories.
+  void AddListings(const std::vector<ScannedEntry>& entries) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Forgets tasks that the consumer has done itself, once they are the most.
+  void DropDoneTasks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static bool IsIdle(const Task& task);
   bool CanWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Perform(const Task& task) ABSL_LOCKS_EXCLUDED(mu_);
   void PerformListing(const std::shared_ptr<ScanDirectory>& directory) ABSL_LOCKS_EXCLUDED(mu_);
@@ -120,8 +125,9 @@ class VolumeScan {
   std::atomic<uint64_t> excluded_{0};
 
   Mutex mu_;
-  std::vector<Task> tasks_ ABSL_GUARDED_BY(mu_);  // the last is the next
-  size_t ahead_ ABSL_GUARDED_BY(mu_) = 0;         // entries done and not taken
+  std::vector<Task> tasks_ ABSL_GUARDED_BY(mu_);              // the last is the next
+  size_t drop_done_at_ ABSL_GUARDED_BY(mu_) = kChunkEntries;  // tasks, when that is due again
+  size_t ahead_ ABSL_GUARDED_BY(mu_) = 0;                     // entries done and not taken
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;
 };

@@ -34,6 +34,16 @@ TEST(ArchiveName, ParseGivesBackStemAndTime) {
   EXPECT_EQ(name->time, Utc(2024, 12, 31, 23, 59, 59));
 }
 
+TEST(ArchiveName, TellsATarFromAnyOtherStream) {
+  const ArchiveName raw{"dump", Utc(2025, 8, 1, 1, 2, 3), ArchiveKind::kRaw};
+  EXPECT_EQ(raw.ToString(), "dump_20250801_010203.gz");
+  const std::optional<ArchiveName> parsed = ArchiveName::Parse(raw.ToString());
+  ASSERT_TRUE(parsed.has_value());
+  EXPECT_EQ(parsed->stem, "dump");
+  EXPECT_EQ(parsed->kind, ArchiveKind::kRaw);
+  EXPECT_EQ(ArchiveName::Parse("dump_20250801_010203.tar.gz")->kind, ArchiveKind::kTar);
+}
+
 TEST(ArchiveName, ParseTakesALeapDay) {
   EXPECT_TRUE(ArchiveName::Parse("v_20240229_000000.tar.gz").has_value());
 }

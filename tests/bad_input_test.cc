@@ -46,6 +46,13 @@ class BadInput : public ::testing::Test {
   const std::string backups_ = directory_ / "backups";
 };
 
+TEST_F(BadInput, ASourceBehindToIsNoDestination) {
+  const CommandResult result = Volstream({"backup", "--to", backups_, source_}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ(NamesIn(source_), std::vector<std::string>{"file"});
+  EXPECT_EQ(ArchivesIn(backups_).size(), 1u);
+}
+
 // A file system of a few MiB, mounted while the object lives; RLIMIT_FSIZE stands in for it where
 // mounting is not allowed.
 class SmallDisk {

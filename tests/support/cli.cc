@@ -94,6 +94,7 @@ Command::Command(Command&& other) noexcept
     : argv_(std::move(other.argv_)),
       env_(std::move(other.env_)),
       cwd_(std::move(other.cwd_)),
+      stdin_path_(std::move(other.stdin_path_)),
       user_(other.user_),
       file_size_limit_(other.file_size_limit_),
       timeout_seconds_(other.timeout_seconds_),
@@ -134,6 +135,11 @@ Command& Command::RunAs(uid_t uid, gid_t gid) {
   return *this;
 }
 
+Command& Command::StdinFrom(std::string path) {
+  stdin_path_ = std::move(path);
+  return *this;
+}
+
 Command& Command::LimitFileSize(uint64_t bytes) {
   file_size_limit_ = bytes;
   return *this;
@@ -157,8 +163,8 @@ std::vector<std::string> Command::Environment() const {
 
 // Between fork and exec in a process that may have threads: system calls only.
 void Command::Exec(char* const* argv, char* const* envp, int exec_fd) const {
-  const int null_fd = open("/dev/null", O_RDONLY);
-  bool ok = null_fd >= 0 && dup2(null_fd, 0) == 0 && dup2(out_fd_, 1) == 1 && dup2(err_fd_, 2) == 2;
+  const int stdin_fd = open(stdin_path_.c_str(), O_RDONLY);
+  bool ok = stdin_fd >= 0 && dup2(stdin_fd, 0) == 0 && dup2(out_fd_, 1) == 1 && dup2(err_fd_, 2) == 2;
   if (ok && !cwd_.empty()) ok = chdir(cwd_.c_str()) == 0;
   if (ok && file_size_limit_.has_value()) {
     const rlimit limit = {*file_size_limit_, *file_size_limit_};

@@ -44,6 +44,8 @@ class Command {
   Command& Arg(std::string value);
   Command& Env(const std::string& name, std::string value);
   Command& Cwd(std::string path);
+  // Standard input from this file or FIFO (whose other end must be open); else /dev/null.
+  Command& StdinFrom(std::string path);
   // Runs as this user and group, with no other groups. REQUIRES: the test runs as root.
   Command& RunAs(uid_t uid, gid_t gid);
   // No file may grow beyond this: writes fail with EFBIG (SIGXFSZ is ignored).
@@ -74,6 +76,7 @@ class Command {
   std::vector<std::string> argv_;
   std::map<std::string, std::string> env_;
   std::string cwd_;
+  std::string stdin_path_ = "/dev/null";
   std::optional<std::pair<uid_t, gid_t>> user_;
   std::optional<uint64_t> file_size_limit_;
   double timeout_seconds_ = 60;

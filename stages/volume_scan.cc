@@ -27,8 +27,6 @@ namespace {
 // the root. Far below the usual limit of 1,024 for a process; less where that is lower.
 constexpr int kMaxOpenDirectories = 200;
 
-int MaxOpenDirectories() { return std::min(kMaxOpenDirectories, DescriptorLimit() / 4); }
-
 // Cache Directory Tagging Specification (bford.info/cachedir).
 constexpr std::string_view kCacheTagName = "CACHEDIR.TAG";
 constexpr std::string_view kCacheTagSignature = "Signature: 8a477f597d28d172789f06886806bc55";
@@ -132,7 +130,7 @@ class ScanDirectory {
 VolumeScan::VolumeScan(ScanOptions options, const std::atomic<bool>* cancelled)
     : options_(std::move(options)),
       cancelled_(cancelled),
-      max_open_directories_(MaxOpenDirectories()) {}
+      max_open_directories_(std::min(kMaxOpenDirectories, DescriptorLimit() / 4)) {}
 
 VolumeScan::~VolumeScan() {
   {
@@ -180,15 +178,11 @@ void VolumeScan::Loop() {
       if (*state != ScanDirectory::State::kIdle) continue;  // the consumer was faster
       *state = ScanDirectory::State::kRunning;
     }
-    Perform(task);
-  }
-}
-
-void VolumeScan::Perform(const Task& task) {
-  if (task.is_listing) {
-    PerformListing(task.directory);
-  } else {
-    PerformChunk(task.directory, task.chunk);
+    if (task.is_listing) {
+      PerformListing(task.directory);
+    } else {
+      PerformChunk(task.directory, task.chunk);
+    }
   }
 }
 

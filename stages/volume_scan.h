@@ -104,7 +104,6 @@ class VolumeScan {
   void DropDoneTasks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static bool IsIdle(const Task& task);
   bool CanWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Perform(const Task& task) ABSL_LOCKS_EXCLUDED(mu_);
   void PerformListing(const std::shared_ptr<ScanDirectory>& directory) ABSL_LOCKS_EXCLUDED(mu_);
   void PerformChunk(const std::shared_ptr<ScanDirectory>& directory, size_t chunk)
       ABSL_LOCKS_EXCLUDED(mu_);

@@ -206,7 +206,9 @@ absl::Status SpoolFile::PlaceChunk(Chunk* chunk) {
             ? absl::StrCat("the spool's ", options.memory_bytes,
                            " bytes of memory are used up: name a spool directory")
             : absl::StrCat("the spool's ", options.memory_bytes, " bytes of memory and ",
-                           options.disk_bytes, " of disk are used up: raise its bound"));
+                           options.disk_bytes,
+                           " of disk are used up: raise its bound with --spool-memory, or "
+                           "--spool-dir and --spool-size"));
   }
   if (place == Spool::Place::kMemory) {
     chunk->memory.reset(new (std::nothrow) uint8_t[kSpoolChunkBytes]());

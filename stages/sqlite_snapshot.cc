@@ -196,9 +196,9 @@ absl::StatusOr<std::unique_ptr<SpoolFile>> Snapshot::Take(Spool* spool) {
   VS_RETURN_IF_ERROR(CheckCancelled());
   VS_RETURN_IF_ERROR(OpenDatabase());
   if (const uint64_t left = spool->bytes_left(); bytes_ > left) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("database of ", bytes_, " bytes is larger than what is left of the spool (",
-                     left, " bytes): raise its bound"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "database of ", bytes_, " bytes is larger than what is left of the spool (", left,
+        " bytes): raise its bound with --spool-memory, or --spool-dir and --spool-size"));
   }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     std::unique_ptr<SpoolFile> copy = spool->NewFile();

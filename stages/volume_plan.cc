@@ -17,7 +17,9 @@ absl::StatusOr<std::unique_ptr<VolumePlan>> VolumePlan::Make(const std::string& 
                                                              const std::atomic<bool>* cancelled,
                                                              const PlanOptions& options) {
   std::unique_ptr<VolumePlan> plan(new VolumePlan());
-  VolumeWalk walk(plan.get(), warnings, cancelled, options);
+  PlanOptions walk_options = options;
+  walk_options.scan.sparse = options.sparse;
+  VolumeWalk walk(plan.get(), warnings, cancelled, walk_options);
   const absl::Status status = walk.Run(root);
   if (!status.ok()) return status;
   return plan;

@@ -5,11 +5,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -35,21 +33,6 @@ struct CloseDir {
   void operator()(DIR* dir) const { closedir(dir); }
 };
 
-// A symlink's whole target; its length is not known beforehand on every file system. Nullopt with
-// errno.
-std::optional<std::string> ReadLink(int dir_fd, const char* name) {
-  std::string target(256, '\0');
-  while (true) {
-    const ssize_t bytes = readlinkat(dir_fd, name, target.data(), target.size());
-    if (bytes < 0) return std::nullopt;
-    if (static_cast<size_t>(bytes) < target.size()) {
-      target.resize(static_cast<size_t>(bytes));
-      return target;
-    }
-    target.resize(2 * target.size());
-  }
-}
-
 bool HoldsCacheTag(int dir_fd) {
   const UniqueFd fd(openat(dir_fd, std::string(kCacheTagName).c_str(),
                            O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -58,40 +41,13 @@ bool HoldsCacheTag(int dir_fd) {
          std::string_view(text, sizeof(text)) == kCacheTagSignature;
 }
 
+std::string PlaceOf(std::string path) {
+  std::replace(path.begin(), path.end(), '/', '\0');
+  return path;
+}
+
 // "/proc/self/fd/N/": with a name behind it, a path for the calls that take no directory.
 std::string ProcPath(int dir_fd) { return absl::StrCat("/proc/self/fd/", dir_fd, "/"); }
-
-bool FillFromStat(int dir_fd, const char* name, int flags, ScannedEntry* entry) {
-  struct stat info {};
-  if (fstatat(dir_fd, name, &info, flags | AT_SYMLINK_NOFOLLOW) != 0) {
-    entry->error = errno;
-    return false;
-  }
-  entry->mode = static_cast<uint16_t>(info.st_mode);
-  entry->link_count = static_cast<uint32_t>(std::min<nlink_t>(info.st_nlink, UINT32_MAX));
-  entry->uid = info.st_uid;
-  entry->gid = info.st_gid;
-  entry->bytes = S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
-  entry->device = info.st_dev;
-  entry->inode = info.st_ino;
-  entry->mtime_seconds = info.st_mtim.tv_sec;
-  entry->mtime_nanoseconds = static_cast<uint32_t>(info.st_mtim.tv_nsec);
-  entry->device_number = info.st_rdev;
-  // Fewer blocks than bytes: holes, or a file system that compresses; the map tells.
-  constexpr uint64_t kBlock = 512;
-  if (S_ISREG(info.st_mode) && static_cast<uint64_t>(info.st_blocks) * kBlock + 8 * kKiB <=
-                                   static_cast<uint64_t>(info.st_size)) {
-    const UniqueFd fd(openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    struct stat opened {};
-    if (fd.valid() && fstat(fd.get(), &opened) == 0 && opened.st_ino == info.st_ino &&
-        opened.st_dev == info.st_dev) {
-      if (std::optional<SparseMap> map = SparseMap::Of(fd.get(), entry->bytes); map.has_value()) {
-        entry->sparse = std::make_unique<SparseMap>(*std::move(map));
-      }
-    }
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -143,7 +99,7 @@ VolumeScan::~VolumeScan() {
 void VolumeScan::Root(int root_fd, ScannedEntry* entry) {
   VS_CHECK(root_fd_ < 0);
   root_fd_ = root_fd;
-  FillFromStat(root_fd, "", AT_EMPTY_PATH, entry);
+  StatInto(root_fd, "", AT_EMPTY_PATH, /*sparse=*/false, entry);
   root_device_ = entry->device;
   FileAttributes attributes = ReadFileAttributes(ProcPath(root_fd) + ".");
   entry->pax_records = std::move(attributes.pax_records);
@@ -171,8 +127,7 @@ void VolumeScan::Loop() {
       MutexLock lock(&mu_);
       mu_.Await([this] { return stop_ || CanWork(); });
       if (stop_) return;
-      task = std::move(tasks_.back());
-      tasks_.pop_back();
+      task = Pop();
       ScanDirectory::State* const state =
           task.is_listing ? &task.directory->state : &task.directory->chunks[task.chunk].state;
       if (*state != ScanDirectory::State::kIdle) continue;  // the consumer was faster
@@ -252,8 +207,9 @@ void VolumeScan::PerformListing(const std::shared_ptr<ScanDirectory>& directory)
     directory->fd = std::move(fd);
   }
   MutexLock lock(&mu_);
-  for (size_t chunk = chunk_count; chunk-- > 1;) {
-    tasks_.push_back(Task{directory, chunk, /*is_listing=*/false});
+  for (size_t chunk = 1; chunk < chunk_count; ++chunk) {
+    Push(Task{directory, chunk, /*is_listing=*/false,
+              PlaceOf(directory->path) + '\0' + directory->Name(chunk * kChunkEntries)});
   }
   if (chunk_count > 0) {
     ScanDirectory::Chunk& first = directory->chunks[0];
@@ -279,11 +235,24 @@ void VolumeScan::PerformChunk(const std::shared_ptr<ScanDirectory>& directory, s
   AddListings(done.entries);
 }
 
+void VolumeScan::Push(Task task) {
+  tasks_.push_back(std::move(task));
+  std::push_heap(tasks_.begin(), tasks_.end(), IsLater);
+}
+
+VolumeScan::Task VolumeScan::Pop() {
+  std::pop_heap(tasks_.begin(), tasks_.end(), IsLater);
+  Task task = std::move(tasks_.back());
+  tasks_.pop_back();
+  return task;
+}
+
+bool VolumeScan::IsLater(const Task& a, const Task& b) { return a.place > b.place; }
+
 void VolumeScan::AddListings(const std::vector<ScannedEntry>& entries) {
-  for (size_t i = entries.size(); i-- > 0;) {
-    if (entries[i].directory != nullptr) {
-      tasks_.push_back(Task{entries[i].directory, 0, /*is_listing=*/true});
-    }
+  for (const ScannedEntry& entry : entries) {
+    if (entry.directory == nullptr) continue;
+    Push(Task{entry.directory, 0, /*is_listing=*/true, PlaceOf(entry.directory->path)});
   }
   DropDoneTasks();
 }
@@ -299,6 +268,7 @@ void VolumeScan::DropDoneTasks() {
   // those would keep every directory of the volume in memory, and open.
   if (tasks_.size() < drop_done_at_) return;
   std::erase_if(tasks_, [](const Task& task) { return !IsIdle(task); });
+  std::make_heap(tasks_.begin(), tasks_.end(), IsLater);
   drop_done_at_ = std::max(kChunkEntries, 2 * tasks_.size());
 }
 
@@ -339,22 +309,10 @@ ScannedEntry VolumeScan::Stat(const std::shared_ptr<ScanDirectory>& directory, i
                               std::string_view proc_path, std::string name) {
   ScannedEntry entry;
   entry.name = std::move(name);
-  if (!FillFromStat(dir_fd, entry.name.c_str(), 0, &entry)) return entry;
+  if (!StatInto(dir_fd, entry.name.c_str(), 0, options_.sparse, &entry)) return entry;
   if (S_ISSOCK(entry.mode)) return entry;
   entry.other_file_system = options_.one_file_system && entry.device != root_device_;
-  if (S_ISLNK(entry.mode)) {
-    std::optional<std::string> target = ReadLink(dir_fd, entry.name.c_str());
-    // EINVAL: no symlink any more; then it is what it is now.
-    if (!target.has_value() && errno == EINVAL) {
-      if (!FillFromStat(dir_fd, entry.name.c_str(), 0, &entry)) return entry;
-      if (!S_ISLNK(entry.mode)) target.emplace();
-    }
-    if (!target.has_value()) {
-      entry.error = errno;
-      return entry;
-    }
-    entry.link_target = *std::move(target);
-  }
+  if (S_ISLNK(entry.mode) && !ReadLinkInto(dir_fd, options_.sparse, &entry)) return entry;
   if (S_ISREG(entry.mode)) {
     entry.maybe_sqlite =
         LooksLikeSqliteName(entry.name) ||

@@ -9,8 +9,6 @@
 #ifndef VOLSTREAM_STAGES_VOLUME_SCAN_H_
 #define VOLSTREAM_STAGES_VOLUME_SCAN_H_
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -23,40 +21,16 @@
 #include "engine/mutex.h"
 #include "stages/beneath.h"
 #include "stages/exclude_list.h"
-#include "stages/sparse_map.h"
+#include "stages/scanned_entry.h"
 
 namespace volstream {
 
 struct ScanOptions {
   bool one_file_system = false;  // what lies on other file systems is not entered
   bool exclude_caches = false;   // of a directory marked by a CACHEDIR.TAG, only that file is kept
+  bool sparse = true;            // the maps of files with holes are read
   ExcludeList excludes;
   int threads = 0;  // beside the consumer's; 0 = chosen
-};
-
-class ScanDirectory;
-
-// What stat says of an entry, and what it takes more calls to find out.
-struct ScannedEntry {
-  std::string name;
-  int error = 0;  // errno of stat or readlink; then only `name` is set
-  uint16_t mode = 0;
-  uint32_t link_count = 0;
-  uint32_t uid = 0;
-  uint32_t gid = 0;
-  uint64_t bytes = 0;
-  uint64_t device = 0;
-  uint64_t inode = 0;
-  int64_t mtime_seconds = 0;
-  uint32_t mtime_nanoseconds = 0;
-  dev_t device_number = 0;
-  bool other_file_system = false;  // with one_file_system: lies on another one
-  std::string link_target;
-  std::string pax_records;                   // see stages/file_attributes.h
-  std::vector<std::string> unreadable;       // attributes that could not be read
-  bool maybe_sqlite = false;                 // its name, or those beside it, look like a database's
-  std::unique_ptr<SparseMap> sparse;         // of a file with holes
-  std::shared_ptr<ScanDirectory> directory;  // to be listed; null for all but directories
 };
 
 class VolumeScan {
@@ -95,14 +69,21 @@ class VolumeScan {
     std::shared_ptr<ScanDirectory> directory;
     size_t chunk = 0;
     bool is_listing = false;
+    // The path of the directory or of the chunk's first entry, with NUL for '/': in this order the
+    // consumer comes by.
+    std::string place;
   };
 
   void Loop();
+  void Push(Task task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The task that the consumer needs first.
+  Task Pop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues what a finished chunk leads to: the listings of its directories.
   void AddListings(const std::vector<ScannedEntry>& entries) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Forgets tasks that the consumer has done itself, once they are the most.
   void DropDoneTasks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static bool IsIdle(const Task& task);
+  static bool IsLater(const Task& a, const Task& b);
   bool CanWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PerformListing(const std::shared_ptr<ScanDirectory>& directory) ABSL_LOCKS_EXCLUDED(mu_);
   void PerformChunk(const std::shared_ptr<ScanDirectory>& directory, size_t chunk)
@@ -124,7 +105,7 @@ class VolumeScan {
   std::atomic<uint64_t> excluded_{0};
 
   Mutex mu_;
-  std::vector<Task> tasks_ ABSL_GUARDED_BY(mu_);              // the last is the next
+  std::vector<Task> tasks_ ABSL_GUARDED_BY(mu_);              // a heap by place
   size_t drop_done_at_ ABSL_GUARDED_BY(mu_) = kChunkEntries;  // tasks, when that is due again
   size_t ahead_ ABSL_GUARDED_BY(mu_) = 0;                     // entries done and not taken
   bool stop_ ABSL_GUARDED_BY(mu_) = false;

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -206,12 +207,29 @@ void Backup::RemoveStale(const BackupReport& report) {
   }
 }
 
+// Paths do not show a bind mount of the directory into the source.
+void Backup::ForbidOwnDirectories(PlanOptions* plan) const {
+  const auto forbid = [plan](const std::string& directory, absl::string_view what) {
+    struct stat info {};
+    if (stat(directory.c_str(), &info) != 0) return;
+    plan->forbidden.push_back({info.st_dev, info.st_ino, absl::StrCat(what, " ", directory)});
+  };
+  for (const Storage* storage : storages_) {
+    if (storage->kind() == StorageKind::kLocal) forbid(storage->Url(), "destination");
+  }
+  if (!plan->spool.directory.empty()) forbid(plan->spool.directory, "spool directory");
+}
+
 void Backup::LogPlan(const VolumePlan& plan) const {
   Log(Severity::kInfo, absl::StrFormat("%d entries, %.1f MB of files, in %s", plan.entries().size(),
                                        plan.file_bytes() / 1e6, options_.source));
   if (plan.snapshots() > 0) {
     Log(Severity::kInfo,
         absl::StrCat(plan.snapshots(), " SQLite databases are stored as consistent snapshots"));
+  }
+  for (const std::string& path : plan.mount_points()) {
+    Log(Severity::kInfo,
+        absl::StrCat(PrintablePath(path), " is a mount point: what is mounted there is left out"));
   }
   if (plan.excluded() > 0) {
     Log(Severity::kInfo, absl::StrCat(plan.excluded(),
@@ -222,6 +240,11 @@ void Backup::LogPlan(const VolumePlan& plan) const {
 
 absl::Status Backup::RunPipeline(BackupReport* report) {
   Warnings warnings([this](std::string_view text) { Log(Severity::kWarning, text); });
+  PlanOptions plan_options = options_.plan;
+  if (options_.stream == nullptr) {
+    VS_RETURN_IF_ERROR(VolumePlan::Check(options_.source, plan_options));
+    ForbidOwnDirectories(&plan_options);
+  }
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<GzipCodec> codec, GzipCodec::Create(options_.level));
   // Before the source has to hold still: these ask the destinations.
   VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(report));
@@ -232,7 +255,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   std::unique_ptr<VolumePlan> plan;  // none for a stream
   if (options_.stream == nullptr) {
     VS_ASSIGN_OR_RETURN(plan,
-                        VolumePlan::Make(options_.source, &warnings, &cancelled_, options_.plan));
+                        VolumePlan::Make(options_.source, &warnings, &cancelled_, plan_options));
     LogPlan(*plan);
   }
   PipelineOptions pipeline_options;

@@ -90,6 +90,7 @@ class Backup {
   absl::Status CheckApart(const Storage& storage) const;
   absl::StatusOr<std::string> ChooseName(BackupReport* report);
   void RemoveStale(const BackupReport& report);
+  void ForbidOwnDirectories(PlanOptions* plan) const;
   void LogPlan(const VolumePlan& plan) const;
   absl::Status RunPipeline(BackupReport* report) ABSL_LOCKS_EXCLUDED(mu_);
   void WriteReceipts(BackupReport* report);

@@ -42,13 +42,14 @@ absl::StatusOr<BackupInfo> LatestBackup(Storage* storage, std::string_view stem)
   const auto latest = std::find_if(backups.begin(), backups.end(),
                                    [](const BackupInfo& backup) { return backup.proven; });
   const bool several = std::any_of(backups.begin(), backups.end(), [&](const BackupInfo& backup) {
-    return backup.proven && backup.parsed.stem != latest->parsed.stem;
+    return backup.proven &&
+           (backup.parsed.stem != latest->parsed.stem || backup.parsed.kind != latest->parsed.kind);
   });
   if (several) {
     return MakeError(ErrorKind::kGeneral, absl::StatusCode::kFailedPrecondition,
                      absl::StrCat(storage->Url(),
-                                  " holds backups of several names: say which with "
-                                  "--name"));
+                                  " holds backups of several names, or tars and other streams of "
+                                  "one: say which with --name, or name the archive itself"));
   }
   if (latest != backups.end()) return *latest;
   return MakeError(ErrorKind::kGeneral, absl::StatusCode::kNotFound,

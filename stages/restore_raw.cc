@@ -46,7 +46,7 @@ absl::StatusOr<RestoreReport> RestoreRaw(ArchiveReader* reader, const std::strin
   const std::string partial = PartialNameOf(name);
   unlinkat(directory.get(), partial.c_str(), 0);
   const UniqueFd file(openat(directory.get(), partial.c_str(),
-                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.valid()) return FileError(errno, what);
   RestoreReport report;
   absl::Status status = CopyTo(file.get(), reader, url, what, options, &report);

@@ -1,6 +1,7 @@
 #include "stages/retention.h"
 
 #include <map>
+#include <utility>
 
 #include "engine/status_macros.h"
 #include "stages/archive_name.h"
@@ -11,9 +12,11 @@ std::vector<BackupInfo> PlanRetention(const std::vector<BackupInfo>& backups, in
                                       std::string_view spare) {
   std::vector<BackupInfo> removals;
   if (keep_last <= 0) return removals;
-  std::map<std::string, int> proven_seen;
+  std::map<std::pair<std::string, ArchiveKind>, int> proven_seen;
   for (const BackupInfo& backup : backups) {
-    int& seen = proven_seen[backup.parsed.stem];
+    int& seen = proven_seen[{backup.parsed.stem, backup.parsed.kind}];
+    // People name their own dumps like that: without a receipt one is not known to be ours.
+    if (backup.parsed.kind == ArchiveKind::kRaw && !backup.proven) continue;
     if (seen >= keep_last && backup.name != spare) {
       removals.push_back(backup);
     } else if (backup.proven) {

@@ -18,10 +18,11 @@ namespace volstream {
 inline constexpr int kDefaultKeepLocal = 10;
 inline constexpr int kDefaultKeepS3 = 20;
 
-// The backups to remove so that of each stem the `keep_last` newest proven ones stay. Unproven
-// ones never count as kept and go only when that many newer proven ones exist. keep_last == 0
-// keeps everything. `backups` is ordered newest first. The backup named `spare` never goes,
-// wherever its name sorts: a clock that was ahead once must not cost the backup just made.
+// The backups to remove so that of each stem, and of each kind of it (.tar.gz, .gz), the
+// `keep_last` newest proven ones stay. Unproven ones never count as kept and go only when that many
+// newer proven ones exist; an unproven .gz never goes. keep_last == 0 keeps everything. `backups`
+// is ordered newest first. The backup named `spare` never goes, wherever its name sorts: a clock
+// that was ahead once must not cost the backup just made.
 std::vector<BackupInfo> PlanRetention(const std::vector<BackupInfo>& backups, int keep_last,
                                       std::string_view spare = "");
 

@@ -32,7 +32,7 @@ struct ScannedEntry {
   int64_t mtime_seconds = 0;
   uint32_t mtime_nanoseconds = 0;
   dev_t device_number = 0;
-  bool other_file_system = false;  // with one_file_system: lies on another one
+  bool other_file_system = false;  // with one_file_system: a mount point, which is not entered
   std::string link_target;
   std::string pax_records;                   // see stages/file_attributes.h
   std::vector<std::string> unreadable;       // attributes that could not be read

@@ -115,32 +115,83 @@ uint64_t Spool::bytes_left() const {
          kSpoolChunkBytes;
 }
 
-Spool::Place Spool::TakeChunk() {
+Spool::Slot Spool::TakeChunk() {
   MutexLock lock(&mu_);
   if (memory_chunks_ < memory_chunks_bound()) {
     ++memory_chunks_;
-    return Place::kMemory;
+    return Slot{Place::kMemory};
   }
-  if (disk_chunks_ < disk_chunks_bound()) {
-    ++disk_chunks_;
-    return Place::kDisk;
-  }
-  return Place::kNone;
+  if (disk_chunks_ >= disk_chunks_bound()) return Slot{};
+  ++disk_chunks_;
+  if (free_slots_.empty()) return Slot{Place::kDisk, next_slot_++, /*used=*/false};
+  const uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  return Slot{Place::kDisk, slot, /*used=*/true};
 }
 
-void Spool::GiveBack(Place place) {
+void Spool::GiveBack(Place place, uint32_t slot) {
   MutexLock lock(&mu_);
   if (place == Place::kMemory) --memory_chunks_;
-  if (place == Place::kDisk) --disk_chunks_;
+  if (place != Place::kDisk) return;
+  --disk_chunks_;
+  free_slots_.push_back(slot);
+}
+
+absl::Status Spool::OpenDisk() {
+  MutexLock lock(&mu_);
+  if (disk_.valid()) return absl::OkStatus();
+  VS_ASSIGN_OR_RETURN(disk_, OpenUnnamed(options_.directory));
+  return absl::OkStatus();
+}
+
+absl::Status Spool::WriteDisk(uint32_t slot, size_t offset, ByteSpan data) const {
+  uint64_t place = uint64_t{slot} * kSpoolChunkBytes + offset;
+  while (!data.empty()) {
+    const ssize_t count = pwrite(disk_.get(), data.data(), data.size(), static_cast<off_t>(place));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      const int error = count < 0 ? errno : ENOSPC;
+      const std::string& directory = options_.directory;
+      if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
+        return absl::ResourceExhaustedError(absl::StrCat("no room in spool directory ", directory,
+                                                         " (", strerror(error),
+                                                         "): free some, or name another"));
+      }
+      return absl::ErrnoToStatus(error, absl::StrCat("cannot write in spool directory ", directory,
+                                                     ": check its disk, or name another"));
+    }
+    place += static_cast<uint64_t>(count);
+    data = data.subspan(static_cast<size_t>(count));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Spool::ReadDisk(uint32_t slot, size_t offset, MutableByteSpan out) const {
+  uint64_t place = uint64_t{slot} * kSpoolChunkBytes + offset;
+  while (!out.empty()) {
+    const ssize_t got = pread(disk_.get(), out.data(), out.size(), static_cast<off_t>(place));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return absl::ErrnoToStatus(errno, "cannot read the spool's file");
+    if (got == 0) {
+      // Past the end of the file: the rest of a chunk that was not all written.
+      std::memset(out.data(), 0, out.size());
+      return absl::OkStatus();
+    }
+    place += static_cast<uint64_t>(got);
+    out = out.subspan(static_cast<size_t>(got));
+  }
+  return absl::OkStatus();
 }
 
 SpoolFile::~SpoolFile() {
+  for (Chunk& chunk : chunks_) Release(&chunk);
+}
+
+void SpoolFile::Release(Chunk* chunk) {
   // First the space, then the right to it.
-  disk_.Reset();
-  for (Chunk& chunk : chunks_) {
-    chunk.memory.reset();
-    spool_->GiveBack(chunk.place);
-  }
+  chunk->memory.reset();
+  spool_->GiveBack(chunk->place, chunk->slot);
+  chunk->place = Spool::Place::kNone;
 }
 
 absl::Status SpoolFile::Read(uint64_t offset, MutableByteSpan out) const {
@@ -151,22 +202,14 @@ absl::Status SpoolFile::Read(uint64_t offset, MutableByteSpan out) const {
   while (!out.empty()) {
     const size_t index = static_cast<size_t>(offset / kSpoolChunkBytes);
     const size_t in_chunk = static_cast<size_t>(offset % kSpoolChunkBytes);
-    size_t count = std::min<size_t>(out.size(), kSpoolChunkBytes - in_chunk);
+    const size_t count = std::min<size_t>(out.size(), kSpoolChunkBytes - in_chunk);
     const Spool::Place place = index < chunks_.size() ? chunks_[index].place : Spool::Place::kNone;
     if (place == Spool::Place::kMemory) {
       std::memcpy(out.data(), chunks_[index].memory.get() + in_chunk, count);
     } else if (place == Spool::Place::kNone) {
       std::memset(out.data(), 0, count);
     } else {
-      const ssize_t got = pread(disk_.get(), out.data(), count, static_cast<off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return absl::ErrnoToStatus(errno, "cannot read the spool's file");
-      // Past the end of the file on disk: the rest of a chunk that was not all written.
-      if (got == 0) {
-        std::memset(out.data(), 0, count);
-      } else {
-        count = static_cast<size_t>(got);
-      }
+      VS_RETURN_IF_ERROR(spool_->ReadDisk(chunks_[index].slot, in_chunk, out.first(count)));
     }
     out = out.subspan(count);
     offset += count;
@@ -188,7 +231,7 @@ absl::Status SpoolFile::Write(uint64_t offset, ByteSpan data) {
     } else if (chunk.place == Spool::Place::kMemory) {
       std::memcpy(chunk.memory.get() + in_chunk, data.data(), count);
     } else {
-      VS_RETURN_IF_ERROR(WriteDisk(offset, data.first(count)));
+      VS_RETURN_IF_ERROR(spool_->WriteDisk(chunk.slot, in_chunk, data.first(count)));
     }
     offset += count;
     data = data.subspan(count);
@@ -198,8 +241,8 @@ absl::Status SpoolFile::Write(uint64_t offset, ByteSpan data) {
 }
 
 absl::Status SpoolFile::PlaceChunk(Chunk* chunk) {
-  const Spool::Place place = spool_->TakeChunk();
-  if (place == Spool::Place::kNone) {
+  const Spool::Slot taken = spool_->TakeChunk();
+  if (taken.place == Spool::Place::kNone) {
     const SpoolOptions& options = spool_->options();
     return absl::ResourceExhaustedError(
         options.directory.empty()
@@ -210,60 +253,45 @@ absl::Status SpoolFile::PlaceChunk(Chunk* chunk) {
                            " of disk are used up: raise its bound with --spool-memory, or "
                            "--spool-dir and --spool-size"));
   }
-  if (place == Spool::Place::kMemory) {
+  if (taken.place == Spool::Place::kMemory) {
     chunk->memory.reset(new (std::nothrow) uint8_t[kSpoolChunkBytes]());
     if (chunk->memory == nullptr) {
-      spool_->GiveBack(place);
+      spool_->GiveBack(taken.place, taken.slot);
       return absl::ResourceExhaustedError(
           "no memory for the spool: lower its bound and name a spool directory");
     }
-  } else if (!disk_.valid()) {
-    absl::StatusOr<UniqueFd> fd = OpenUnnamed(spool_->options().directory);
-    if (!fd.ok()) {
-      spool_->GiveBack(place);
-      return fd.status();
+  } else {
+    absl::Status status = spool_->OpenDisk();
+    if (status.ok() && taken.used) {
+      const std::vector<uint8_t> zeros(kSpoolChunkBytes);
+      status = spool_->WriteDisk(taken.slot, 0, zeros);
     }
-    disk_ = *std::move(fd);
-  }
-  chunk->place = place;
-  return absl::OkStatus();
-}
-
-absl::Status SpoolFile::WriteDisk(uint64_t offset, ByteSpan data) {
-  while (!data.empty()) {
-    const ssize_t count = pwrite(disk_.get(), data.data(), data.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      const int error = count < 0 ? errno : ENOSPC;
-      const std::string& directory = spool_->options().directory;
-      if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-        return absl::ResourceExhaustedError(absl::StrCat("no room in spool directory ", directory,
-                                                         " (", strerror(error),
-                                                         "): free some, or name another"));
-      }
-      return absl::ErrnoToStatus(error, absl::StrCat("cannot write in spool directory ", directory,
-                                                     ": check its disk, or name another"));
+    if (!status.ok()) {
+      spool_->GiveBack(taken.place, taken.slot);
+      return status;
     }
-    offset += static_cast<uint64_t>(count);
-    data = data.subspan(static_cast<size_t>(count));
   }
+  chunk->place = taken.place;
+  chunk->slot = taken.slot;
   return absl::OkStatus();
 }
 
 absl::Status SpoolFile::Truncate(uint64_t bytes) {
-  if (disk_.valid() && bytes < bytes_ && ftruncate(disk_.get(), static_cast<off_t>(bytes)) != 0) {
-    return absl::ErrnoToStatus(errno, "cannot shorten the spool's file");
-  }
   const size_t kept = static_cast<size_t>((bytes + kSpoolChunkBytes - 1) / kSpoolChunkBytes);
   for (size_t index = kept; index < chunks_.size(); ++index) {
-    chunks_[index].memory.reset();
-    spool_->GiveBack(chunks_[index].place);
+    Release(&chunks_[index]);
   }
   if (kept < chunks_.size()) chunks_.resize(kept);
   const size_t in_chunk = static_cast<size_t>(bytes % kSpoolChunkBytes);
   // What is cut off must read as zeros when the copy grows again.
-  if (in_chunk > 0 && kept == chunks_.size() && chunks_.back().place == Spool::Place::kMemory) {
-    std::memset(chunks_.back().memory.get() + in_chunk, 0, kSpoolChunkBytes - in_chunk);
+  if (in_chunk > 0 && kept == chunks_.size()) {
+    const Chunk& last = chunks_.back();
+    const size_t rest = kSpoolChunkBytes - in_chunk;
+    if (last.place == Spool::Place::kMemory) std::memset(last.memory.get() + in_chunk, 0, rest);
+    if (last.place == Spool::Place::kDisk) {
+      const std::vector<uint8_t> zeros(rest);
+      VS_RETURN_IF_ERROR(spool_->WriteDisk(last.slot, in_chunk, zeros));
+    }
   }
   bytes_ = bytes;
   return absl::OkStatus();

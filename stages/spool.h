@@ -1,9 +1,9 @@
 // Spool keeps copies of files whose content must stand still while they are archived, within a
-// stated bound: memory first, then one unlinked file for each copy in a directory that the user
+// stated bound: memory first, then one unlinked file for all of them in a directory that the user
 // names. Nothing is ever written to the volume, and no name is left behind.
 //
 // Units: bytes. The bound counts whole chunks of kSpoolChunkBytes; the table of a copy adds 16
-// bytes a chunk (0.03%) to it.
+// bytes a chunk (0.03%) to it. Space on the disk that a copy gave back is used again, not freed.
 // Names: the disk part is opened with O_TMPFILE, so it never has one and is gone with the process,
 // however that ends. On a file system without O_TMPFILE a name exists between mkstemp and unlink.
 // Threads: Spool is safe for concurrent calls. One thread writes a SpoolFile; after its last write
@@ -61,9 +61,20 @@ class Spool {
   friend class SpoolFile;
   enum class Place : uint8_t { kNone, kMemory, kDisk };
 
+  struct Slot {
+    Place place = Place::kNone;
+    uint32_t slot = 0;  // of the file, where place is kDisk
+    bool used = false;  // and may hold old bytes
+  };
+
   // Takes one chunk from the bound; kNone when there is none left.
-  Place TakeChunk() ABSL_LOCKS_EXCLUDED(mu_);
-  void GiveBack(Place place) ABSL_LOCKS_EXCLUDED(mu_);
+  Slot TakeChunk() ABSL_LOCKS_EXCLUDED(mu_);
+  void GiveBack(Place place, uint32_t slot) ABSL_LOCKS_EXCLUDED(mu_);
+  // Makes the file on the first call.
+  absl::Status OpenDisk() ABSL_LOCKS_EXCLUDED(mu_);
+  // In a slot, which must have been taken. REQUIRES: OpenDisk was OK.
+  absl::Status WriteDisk(uint32_t slot, size_t offset, ByteSpan data) const;
+  absl::Status ReadDisk(uint32_t slot, size_t offset, MutableByteSpan out) const;
   uint64_t memory_chunks_bound() const;
   uint64_t disk_chunks_bound() const;
 
@@ -71,6 +82,10 @@ class Spool {
   mutable Mutex mu_;
   uint64_t memory_chunks_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t disk_chunks_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<uint32_t> free_slots_ ABSL_GUARDED_BY(mu_);
+  uint32_t next_slot_ ABSL_GUARDED_BY(mu_) = 0;
+  // Set once, before the first slot is written; a chunk lies at its slot.
+  UniqueFd disk_;
 };
 
 // One copy. What was never written reads as zeros and takes no space, nor do zeros written there.
@@ -98,6 +113,7 @@ class SpoolFile {
 
   struct Chunk {
     Spool::Place place = Spool::Place::kNone;
+    uint32_t slot = 0;                  // of the spool's file, where place is kDisk
     std::unique_ptr<uint8_t[]> memory;  // where place is kMemory
   };
 
@@ -105,12 +121,11 @@ class SpoolFile {
 
   // Gives a chunk without a place one.
   absl::Status PlaceChunk(Chunk* chunk);
-  absl::Status WriteDisk(uint64_t offset, ByteSpan data);
+  void Release(Chunk* chunk);
 
   Spool* const spool_;
   uint64_t bytes_ = 0;
   std::vector<Chunk> chunks_;
-  UniqueFd disk_;  // sparse: a chunk lies at its own offset
 };
 
 }  // namespace volstream

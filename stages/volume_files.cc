@@ -26,6 +26,13 @@ UniqueFd OpenForReading(int dir_fd, const std::string& name) {
   return fd;
 }
 
+// fstat of what was opened; a file of which nothing can be known is as good as not opened.
+void StatOpened(UniqueFd* fd, int* error, struct stat* info) {
+  if (!fd->valid() || fstat(fd->get(), info) == 0) return;
+  *error = errno;
+  fd->Reset();
+}
+
 // Errors that mean "no longer there as a file", as opposed to "there, but not for us".
 bool MeansGone(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENXIO;
@@ -109,13 +116,26 @@ bool VolumeFiles::IsPresent(uint32_t index) {
   std::shared_ptr<File> file;
   {
     MutexLock lock(&mu_);
-    const auto decided = linked_present_.find(index);
-    if (decided != linked_present_.end()) return decided->second;
+    if (const std::optional<bool> decided = LinkedPresence(index); decided.has_value()) {
+      return *decided;
+    }
     // Whoever decides it notes that before the slot is forgotten.
     file = SlotLocked(index);
   }
   Decide(index, file.get());
   return file->present();
+}
+
+std::optional<bool> VolumeFiles::LinkedPresence(uint32_t index) const {
+  if (linked_.empty()) return std::nullopt;
+  const int bits = linked_[index / 4] >> (index % 4 * 2);
+  if ((bits & 1) == 0) return std::nullopt;
+  return (bits & 2) != 0;
+}
+
+void VolumeFiles::NoteLinkedPresence(uint32_t index, bool present) {
+  if (linked_.empty()) linked_.resize(plan_->entries().size() / 4 + 1);
+  linked_[index / 4] |= static_cast<uint8_t>((present ? 3 : 1) << (index % 4 * 2));
 }
 
 void VolumeFiles::Decide(uint32_t index, File* file) {
@@ -125,21 +145,19 @@ void VolumeFiles::Decide(uint32_t index, File* file) {
   if (std::exchange(file->decided_, true)) return;
   file->bytes_left_ = entry.end_offset() - entry.tar_offset;
   UniqueFd fd = OpenFile(index);
-  const int error = errno;
+  int error = errno;
   struct stat info {};
-  const auto is_planned = [&] {
-    return fd.valid() && fstat(fd.get(), &info) == 0 && IsPlanned(index, info);
-  };
-  if (!is_planned() && entry.has_links) {
+  StatOpened(&fd, &error, &info);
+  if ((!fd.valid() || !IsPlanned(index, info)) && entry.has_links) {
     if (UniqueFd other = OpenByAnotherName(index); other.valid()) {
       fd = std::move(other);
-      fstat(fd.get(), &info);
+      StatOpened(&fd, &error, &info);
     }
   }
   Accept(index, std::move(fd), error, info, file);
   if (entry.has_links) {
     MutexLock lock(&mu_);
-    linked_present_[index] = file->present();
+    NoteLinkedPresence(index, file->present());
   }
 }
 
@@ -225,7 +243,7 @@ bool VolumeFiles::Batch::Read(uint32_t index, MutableByteSpan out) {
     Collect();
     fd = files.OpenIn(&hint_, index);
   }
-  const int error = errno;
+  int error = errno;
   ssize_t count = 0;
   if (fd.valid() && !out.empty() && files.nowait_works_.load(std::memory_order_relaxed)) {
     const iovec target{out.data(), out.size()};
@@ -233,7 +251,7 @@ bool VolumeFiles::Batch::Read(uint32_t index, MutableByteSpan out) {
     if (count < 0 && errno == EOPNOTSUPP) files.nowait_works_ = false;
   }
   struct stat info {};
-  if (fd.valid()) fstat(fd.get(), &info);
+  StatOpened(&fd, &error, &info);
   // The common case, without a File: the planned one, all of it in the cache, unchanged since.
   const bool whole = count == static_cast<ssize_t>(out.size());
   const VolumePlan::Entry& entry = files.plan_->entries()[index];
@@ -298,7 +316,9 @@ void VolumeFiles::Compare(uint32_t index, File* file, const struct stat& info) {
 
 void VolumeFiles::WarnOnce(uint32_t index, File* file, std::string_view what, bool missing) {
   // Not under the file's lock, which whoever decides on it holds.
-  if (file->warned_.exchange(true)) return;
+  // That something is missing must be counted, whatever was said before.
+  const bool warned = file->warned_.exchange(true);
+  if (missing ? file->missing_.exchange(true) : warned) return;
   if (missing) {
     warnings_->AddMissing(plan_->PathOf(index), what);
   } else {

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -58,6 +59,7 @@ class VolumeFiles {
     bool decided_ ABSL_GUARDED_BY(mu_) = false;
     uint64_t bytes_left_ ABSL_GUARDED_BY(mu_) = 0;  // of the entry: header, data and padding
     std::atomic<bool> warned_{false};
+    std::atomic<bool> missing_{false};  // and that some of it could not be read
   };
 
   // Opens the file of entry `index`, or finds it open: the first caller decides whether the file
@@ -114,6 +116,8 @@ class VolumeFiles {
   void Compare(uint32_t index, File* file, const struct stat& info);
   // The same file by the name of one of its hard links, when its own name is gone.
   UniqueFd OpenByAnotherName(uint32_t index);
+  std::optional<bool> LinkedPresence(uint32_t index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteLinkedPresence(uint32_t index, bool present) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CheckUnchanged(uint32_t index, File* file);
   void WarnOnce(uint32_t index, File* file, std::string_view what, bool missing);
 
@@ -125,8 +129,8 @@ class VolumeFiles {
   Mutex mu_;
   // Files whose entry spans several blocks; a handful at a time, as blocks come nearly in order.
   std::map<uint32_t, std::shared_ptr<File>> shared_ ABSL_GUARDED_BY(mu_);
-  // What was decided of files that have hard links, kept for the links' sake.
-  std::map<uint32_t, bool> linked_present_ ABSL_GUARDED_BY(mu_);
+  // What was decided of files that have hard links, kept for the links' sake: two bits an entry.
+  std::vector<uint8_t> linked_ ABSL_GUARDED_BY(mu_);
   std::vector<DirectoryHint> hints_ ABSL_GUARDED_BY(mu_);
   // Hard links by the entry they link to, in order; made when the first file lost its name.
   std::once_flag links_once_;

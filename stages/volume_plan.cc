@@ -8,14 +8,22 @@
 #include <algorithm>
 
 #include "engine/check.h"
+#include "engine/status_macros.h"
 #include "stages/volume_walk.h"
 
 namespace volstream {
+
+absl::Status VolumePlan::Check(const std::string& root, const PlanOptions& options) {
+  VS_RETURN_IF_ERROR(OpenVolume(root).status());
+  if (options.spool.directory.empty()) return absl::OkStatus();
+  return CheckSpoolDirectory(options.spool.directory, root);
+}
 
 absl::StatusOr<std::unique_ptr<VolumePlan>> VolumePlan::Make(const std::string& root,
                                                              Warnings* warnings,
                                                              const std::atomic<bool>* cancelled,
                                                              const PlanOptions& options) {
+  VS_RETURN_IF_ERROR(Check(root, options));
   std::unique_ptr<VolumePlan> plan(new VolumePlan());
   PlanOptions walk_options = options;
   walk_options.scan.sparse = options.sparse;

@@ -39,12 +39,20 @@ struct PlanOptions {
   ScanOptions scan;
   bool sparse = true;  // store files with holes as maps and data; else holes as zeros
   SqliteMode sqlite = SqliteMode::kBackup;
-  SpoolOptions spool;  // holds the copies of databases from the walk until they are read
+  SpoolOptions spool;  // holds the copies of databases until the plan goes
+  // Directories that must not be met in the source: where the backup itself writes.
+  struct Forbidden {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+    std::string what;  // "destination /backups"
+  };
+  std::vector<Forbidden> forbidden;
 };
 
 class VolumePlan {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr size_t kMaxMountPoints = 100;
 
   // Field order keeps it at 88 bytes: millions of these are in memory.
   struct Entry {
@@ -71,11 +79,15 @@ class VolumePlan {
   };
   static_assert(sizeof(Entry) == 88);
 
+  // Whether `root` and the spool's directory can be used: quick, and meant to be asked before the
+  // source has to hold still. Errors: as Make.
+  static absl::Status Check(const std::string& root, const PlanOptions& options);
+
   // Walks `root`, which must be a directory; a symlink to one is followed, but none below it.
   // What the walk cannot read, and sockets, are left out with a warning.
   // Ends soon with ErrorKind::kInterrupted once `*cancelled` is true.
   // Errors: ErrorKind::kVolumeNotFound when root is missing, no directory, or unreadable;
-  // kFailedPrecondition when a directory holds itself (a loop of bind mounts);
+  // kFailedPrecondition when a directory holds itself (a loop of bind mounts) or is forbidden;
   // ErrorKind::kPrerequisite when the spool's directory cannot be used.
   static absl::StatusOr<std::unique_ptr<VolumePlan>> Make(
       const std::string& root, Warnings* warnings, const std::atomic<bool>* cancelled = nullptr,
@@ -87,6 +99,8 @@ class VolumePlan {
   uint64_t tar_bytes() const { return tar_bytes_; }
   // Names left out because a pattern, a tag or --one-file-system says so.
   uint64_t excluded() const { return excluded_; }
+  // Directories of other file systems that were not entered, the first kMaxMountPoints.
+  const std::vector<std::string>& mount_points() const { return mount_points_; }
   // Databases that are stored as a snapshot.
   uint64_t snapshots() const { return snapshots_; }
   int root_fd() const { return root_fd_.get(); }
@@ -138,6 +152,7 @@ class VolumePlan {
   uint64_t file_bytes_ = 0;
   uint64_t tar_bytes_ = 0;
   uint64_t excluded_ = 0;
+  std::vector<std::string> mount_points_;
   uint64_t snapshots_ = 0;
 };
 

@@ -311,7 +311,9 @@ ScannedEntry VolumeScan::Stat(const std::shared_ptr<ScanDirectory>& directory, i
   entry.name = std::move(name);
   if (!StatInto(dir_fd, entry.name.c_str(), 0, options_.sparse, &entry)) return entry;
   if (S_ISSOCK(entry.mode)) return entry;
-  entry.other_file_system = options_.one_file_system && entry.device != root_device_;
+  // Directories alone: on an overlay of several file systems each file has the device of its layer.
+  entry.other_file_system =
+      options_.one_file_system && S_ISDIR(entry.mode) && entry.device != root_device_;
   if (S_ISLNK(entry.mode) && !ReadLinkInto(dir_fd, options_.sparse, &entry)) return entry;
   if (S_ISREG(entry.mode)) {
     entry.maybe_sqlite =

@@ -27,7 +27,7 @@ bool MeansVanished(int error) { return error == ENOENT || error == ENOTDIR || er
 
 }  // namespace
 
-absl::Status VolumeWalk::Run(const std::string& root) {
+absl::StatusOr<UniqueFd> OpenVolume(const std::string& root) {
   // With O_RDONLY, so that an unreadable source fails here and not as an empty backup.
   UniqueFd fd(open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) {
@@ -40,10 +40,11 @@ absl::Status VolumeWalk::Run(const std::string& root) {
     return MakeError(ErrorKind::kVolumeNotFound, absl::StatusCode::kNotFound,
                      absl::StrCat("source ", root, " ", remedy));
   }
-  plan_->root_fd_ = std::move(fd);
-  if (!options_.spool.directory.empty()) {
-    VS_RETURN_IF_ERROR(CheckSpoolDirectory(options_.spool.directory, root));
-  }
+  return fd;
+}
+
+absl::Status VolumeWalk::Run(const std::string& root) {
+  VS_ASSIGN_OR_RETURN(plan_->root_fd_, OpenVolume(root));
   plan_->spool_ = std::make_unique<Spool>(options_.spool);
   ScannedEntry entry;
   scan_.Root(plan_->root_fd(), &entry);
@@ -113,6 +114,19 @@ absl::Status VolumeWalk::CheckNoLoop(const ScannedEntry& entry, uint32_t parent)
   return absl::OkStatus();
 }
 
+absl::Status VolumeWalk::CheckAllowed(const ScannedEntry& entry, uint32_t parent) const {
+  for (const PlanOptions::Forbidden& directory : options_.forbidden) {
+    if (directory.device != entry.device || directory.inode != entry.inode) continue;
+    const std::string path = Join(plan_->PathOf(parent), entry.name);
+    return absl::FailedPreconditionError(
+        absl::StrCat(directory.what, " is ", PrintablePath(path),
+                     " of the source (a bind mount): choose one outside of it, or leave it out "
+                     "with --exclude /",
+                     PrintablePath(path)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status VolumeWalk::TakeDatabase(uint32_t parent, ScannedEntry* entry) {
   const std::string path = Join(plan_->PathOf(parent), entry->name);
   const UniqueFd directory =
@@ -140,7 +154,11 @@ absl::Status VolumeWalk::TakeDatabase(uint32_t parent, ScannedEntry* entry) {
 }
 
 absl::Status VolumeWalk::Visit(uint32_t parent, ScannedEntry* entry) {
-  if (frames_.back().left_out.contains(entry->name)) return absl::OkStatus();
+  // One that is gone by now has no type any more.
+  if ((entry->error != 0 || S_ISREG(entry->mode)) &&
+      frames_.back().left_out.contains(entry->name)) {
+    return absl::OkStatus();
+  }
   const auto path = [&] { return Join(plan_->PathOf(parent), entry->name); };
   if (entry->error != 0) {
     if (MeansVanished(entry->error)) {
@@ -154,16 +172,21 @@ absl::Status VolumeWalk::Visit(uint32_t parent, ScannedEntry* entry) {
     warnings_->Add(path(), "is a socket, which has no content; left out");
     return absl::OkStatus();
   }
-  if (entry->other_file_system && !S_ISDIR(entry->mode)) {
+  if (entry->other_file_system) {
     ++plan_->excluded_;
-    return absl::OkStatus();
+    if (plan_->mount_points_.size() < VolumePlan::kMaxMountPoints) {
+      plan_->mount_points_.push_back(path());
+    }
   }
   for (const std::string& text : entry->unreadable) warnings_->AddMissing(path(), text);
   if (entry->maybe_sqlite && entry->bytes > 0 && options_.sqlite == SqliteMode::kBackup) {
     VS_RETURN_IF_ERROR(TakeDatabase(parent, entry));
   }
   const std::shared_ptr<ScanDirectory> directory = std::move(entry->directory);
-  if (directory != nullptr) VS_RETURN_IF_ERROR(CheckNoLoop(*entry, parent));
+  if (directory != nullptr) {
+    VS_RETURN_IF_ERROR(CheckNoLoop(*entry, parent));
+    VS_RETURN_IF_ERROR(CheckAllowed(*entry, parent));
+  }
   const uint32_t index = Append(parent, entry);
   if (directory == nullptr) return absl::OkStatus();
   return Push(index, directory);

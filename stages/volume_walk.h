@@ -13,11 +13,15 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "stages/volume_plan.h"
 #include "stages/volume_scan.h"
 #include "stages/warnings.h"
 
 namespace volstream {
+
+// The directory to be walked. Errors: as VolumePlan::Make.
+absl::StatusOr<UniqueFd> OpenVolume(const std::string& root);
 
 // One thread; used once.
 class VolumeWalk {
@@ -50,6 +54,8 @@ class VolumeWalk {
   absl::Status Visit(uint32_t parent, ScannedEntry* entry);
   // Fails if the directory is one of those that are being visited.
   absl::Status CheckNoLoop(const ScannedEntry& entry, uint32_t parent) const;
+  // Fails if it is one of options_.forbidden.
+  absl::Status CheckAllowed(const ScannedEntry& entry, uint32_t parent) const;
   // Puts a snapshot in the place of a database's content, if it is one and that can be done.
   absl::Status TakeDatabase(uint32_t parent, ScannedEntry* entry);
   // Adds an entry and returns its index.

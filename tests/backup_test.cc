@@ -358,19 +358,29 @@ TEST_F(BackupTest, AFailureBeforeTheReadingEndsTheRun) {
   ExpectNothingIn(one_);
 }
 
+TEST_F(BackupTest, ASourceThatCannotBeReadIsFoundBeforeAnybodyHasToHoldStill) {
+  Window window;
+  window.AddTo(&options_);
+  options_.source = "/nonexistent";
+  EXPECT_EQ(KindOf(Run({&one_}).status), ErrorKind::kVolumeNotFound);
+  options_.source = source_;
+  options_.plan.spool.directory = "/nonexistent";
+  EXPECT_EQ(KindOf(Run({&one_}).status), ErrorKind::kPrerequisite);
+  EXPECT_EQ(window.before, 0);
+  EXPECT_EQ(window.after, 0);
+}
+
 TEST_F(BackupTest, CallsAfterTheReadingWhateverFails) {
-  for (int fault = 0; fault < 4; ++fault) {
+  for (int fault = 1; fault < 4; ++fault) {
     Window window;
     window.AddTo(&options_);
     FakeStorage storage("fake://faulty/");
-    if (fault == 0) options_.source = "/nonexistent";
     if (fault == 1) storage.faults.begin = absl::UnavailableError("down");
     if (fault == 2) storage.faults.put = absl::UnavailableError("down");
     if (fault == 3) storage.faults.new_sink = absl::UnavailableError("down");
     EXPECT_FALSE(Run({&storage}).status.ok());
     EXPECT_EQ(window.before, 1) << fault;
     EXPECT_EQ(window.after, 1) << fault;
-    options_.source = source_;
   }
 }
 

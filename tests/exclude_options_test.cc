@@ -130,6 +130,15 @@ TEST_F(SourceOptions, ALoopOfBindMountsIsRefused) {
   EXPECT_EQ(NamesWith({"--exclude", "/a/loop"}), (Names{"a/"}));
 }
 
+TEST_F(SourceOptions, ADestinationMountedIntoTheSourceIsRefused) {
+  fs::create_directories(source_ + "/a/backups");
+  const Mount mount(source_ + "/a/backups", backups_);
+  if (!mount.mounted()) GTEST_SKIP() << "NOT TESTED: may not mount";
+  ExpectOneError(Run({}), kExitGeneral, {"destination", "a/backups", "bind mount"});
+  EXPECT_EQ(NamesIn(backups_), Names{});
+  EXPECT_EQ(NamesWith({"--exclude", "/a/backups"}), (Names{"a/"}));
+}
+
 TEST_F(SourceOptions, ASourceInsideTheDestinationIsRefused) {
   const std::string inside = backups_ + "/volume";
   fs::create_directory(inside);

@@ -9,6 +9,7 @@
 #include "engine/bytes.h"
 #include "tests/support/archive.h"
 #include "tests/support/cli.h"
+#include "tests/support/guards.h"
 #include "tests/support/sqlite_writer.h"
 #include "tests/support/tree.h"
 
@@ -130,6 +131,38 @@ TEST_F(SqliteBackup, AFileThatOnlyLooksLikeADatabaseIsStoredAsItIs) {
   EXPECT_EQ(ReceiptOf(archive)["sqlite_snapshots"], 0);
   EXPECT_EQ(ReceiptOf(archive)["warning_count"], 0) << ReceiptOf(archive);
   EXPECT_EQ(ReadFile(Restore(archive) + "/notes.db"), "no database at all");
+}
+
+TEST_F(SqliteBackup, OnlyFilesAreTakenForItsWal) {
+  SqliteWriterOptions options;
+  options.mode = "delete";
+  SqliteWriter writer(database_, options);
+  ASSERT_TRUE(writer.AwaitConfirmed(1));
+  writer.Stop();
+  fs::create_directory(database_ + "-shm");
+  WriteFile(database_ + "-shm/precious", "kept");
+  const std::string archive = BackUp(source_, backups_);
+  EXPECT_EQ(ReceiptOf(archive)["sqlite_snapshots"], 1);
+  EXPECT_EQ(ReadFile(Restore(archive) + "/webui.db-shm/precious"), "kept");
+}
+
+TEST_F(SqliteBackup, ManyDatabasesNeedFewDescriptors) {
+  const std::string spool = directory_ / "spool";
+  fs::create_directory(spool);
+  SqliteWriterOptions options;
+  options.bytes = 64 * kKiB;
+  options.mode = "delete";
+  SqliteWriter writer(database_, options);
+  ASSERT_TRUE(writer.AwaitConfirmed(1));
+  writer.Stop();
+  for (int i = 0; i < 150; ++i) {
+    fs::copy_file(database_, source_ + "/copy" + std::to_string(i) + ".db");
+  }
+  const FewDescriptors limit(100);
+  const CommandResult result = Volstream({"backup", source_, "--to", backups_, "--spool-memory",
+                                          "1MiB", "--spool-dir", spool})
+                                   .Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
 }
 
 TEST_F(SqliteBackup, ASpoolInTheVolumeIsRefused) {

@@ -164,7 +164,50 @@ TEST_F(StandardInput, AnInterruptEndsTheWaitForAPipe) {
   EXPECT_EQ(NamesIn(backups_), std::vector<std::string>{});
 }
 
-TEST_F(StandardInput, RetentionCountsBothKindsOfOneName) {
+TEST_F(StandardInput, NeedsAName) {
+  WriteFile(directory_ / "dump", "some bytes");
+  ExpectOneError(Volstream({"backup", "-", "--to", backups_}).StdinFrom(directory_ / "dump").Run(),
+                 kExitGeneral, {"standard input", "--name"});
+  EXPECT_EQ(NamesIn(backups_), std::vector<std::string>{});
+}
+
+TEST_F(StandardInput, OptionsForDirectoriesAreRefused) {
+  WriteFile(directory_ / "dump", "some bytes");
+  for (const std::vector<std::string>& option : std::vector<std::vector<std::string>>{
+           {"--exclude", "x"}, {"-x"}, {"--sqlite", "backup"}, {"--no-sparse"}}) {
+    const CommandResult result = BackUpFrom(directory_ / "dump", option);
+    EXPECT_EQ(result.exit_code, kExitGeneral) << result;
+    EXPECT_NE(result.err.find("comes as a stream"), std::string::npos) << result;
+  }
+  EXPECT_EQ(NamesIn(backups_), std::vector<std::string>{});
+}
+
+TEST_F(StandardInput, AVolumeOfTheSameNameIsAnotherSeries) {
+  WriteFile(directory_ / "dump", "some bytes");
+  ASSERT_EQ(BackUpFrom(directory_ / "dump", {"--keep-last", "1"}).exit_code, 0);
+  MakeTree(directory_ / "tree");
+  ASSERT_EQ(Volstream({"backup", directory_ / "tree", "--to", backups_, "--name", "in",
+                       "--keep-last", "1"})
+                .Run()
+                .exit_code,
+            0);
+  EXPECT_EQ(NamesIn(backups_).size(), 4u);
+  ExpectOneError(
+      Volstream({"restore", backups_ + "/latest", directory_ / "r", "--name", "in"}).Run(),
+      kExitGeneral, {"several", "archive itself"});
+}
+
+TEST_F(StandardInput, ADumpOfSomebodyElseIsNeverRemoved) {
+  const std::string foreign = backups_ + "/in_20200101_000000.gz";
+  WriteFile(foreign, "not ours");
+  WriteFile(directory_ / "dump", "some bytes");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(BackUpFrom(directory_ / "dump", {"--keep-last", "1"}).exit_code, 0);
+  }
+  EXPECT_TRUE(Exists(foreign));
+}
+
+TEST_F(StandardInput, RetentionCountsStreamsOfOneName) {
   WriteFile(directory_ / "dump", "some bytes");
   for (int i = 0; i < 3; ++i) {
     ASSERT_EQ(BackUpFrom(directory_ / "dump", {"--keep-last", "2"}).exit_code, 0);

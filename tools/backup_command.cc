@@ -90,10 +90,23 @@ int Run(Flags flags, Interrupt* interrupt) {
   absl::StatusOr<PlanOptions> plan = flags.source.Plan();
   if (!plan.ok()) return Fail(&log, plan.status());
   flags.backup.plan = *std::move(plan);
+  if (flags.backup.source == "-" && flags.backup.name.empty()) {
+    return Fail(&log, absl::InvalidArgumentError(
+                          "standard input has no name of its own: give one with --name"));
+  }
   const absl::StatusOr<std::unique_ptr<SourceSession>> source =
       SourceSession::Open(flags.docker, flags.backup.source, &log);
   if (!source.ok()) return Fail(&log, source.status());
   (*source)->AddTo(&flags.backup);
+  if (const std::string option = flags.source.Given();
+      flags.backup.stream != nullptr && !option.empty()) {
+    return Fail(&log, absl::InvalidArgumentError(absl::StrCat(
+                          option, " is for directories that volstream reads itself, and ",
+                          flags.backup.source, " comes as a stream: leave it out",
+                          flags.backup.source.starts_with("docker:")
+                              ? ", or run as a user who may read the volume's directory"
+                              : "")));
+  }
   flags.backup.stop_on_destination_failure = flags.on_sink_failure == "stop";
   flags.backup.on_event = [&log](Severity severity, std::string_view text) {
     log.Write(severity, text);

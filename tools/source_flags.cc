@@ -7,6 +7,7 @@ namespace volstream {
 
 void SourceFlags::AddTo(CLI::App* app) {
   const std::string group = "Source";
+  const size_t before = app->get_options().size();
   app->add_option(
          "--exclude", excludes_,
          "Leave out what matches: NAME at any depth, or /PATH from the source's root; *, ? "
@@ -44,6 +45,15 @@ void SourceFlags::AddTo(CLI::App* app) {
                             "Most that --spool-dir may take (4GiB); a database beyond it is copied "
                             "as it is, with a warning"))
       ->group(group);
+  const std::vector<CLI::Option*> all = app->get_options();
+  options_.assign(all.begin() + static_cast<ptrdiff_t>(before), all.end());
+}
+
+std::string SourceFlags::Given() const {
+  for (const CLI::Option* option : options_) {
+    if (option->count() > 0) return option->get_name();
+  }
+  return "";
 }
 
 absl::StatusOr<PlanOptions> SourceFlags::Plan() const {

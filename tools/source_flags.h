@@ -16,6 +16,8 @@ class SourceFlags {
   void AddTo(CLI::App* app);
   // Reads the exclude files; the error names the file and the line.
   absl::StatusOr<PlanOptions> Plan() const;
+  // The first of them that was given, such as "--exclude"; empty if none was.
+  std::string Given() const;
 
  private:
   std::vector<std::string> excludes_;
@@ -25,6 +27,7 @@ class SourceFlags {
   bool no_sparse_ = false;
   std::string sqlite_ = "backup";
   SpoolOptions spool_;
+  std::vector<const CLI::Option*> options_;
 };
 
 }  // namespace volstream

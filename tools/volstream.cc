@@ -14,7 +14,8 @@ constexpr char kFooter[] =
     "\n"
     "Exit codes: 0 success, 1 general error, 2 prerequisite missing, 3 source not found or not\n"
     "readable, 4 S3 error, 5 integrity failure (bytes differ), 6 partial success (a destination\n"
-    "failed, parts of the source could not be read, a post-hook failed or a container did not come\n"
+    "failed, parts of the source could not be read, a post-hook failed or a container did not "
+    "come\n"
     "back, and the rest is proven), 130 interrupted.";
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include <algorithm>
 #include <atomic>
-#include <exception>
 #include <optional>
 #include <string>
 #include <thread>
@@ -17,6 +17,7 @@
 #include "engine/buffer_pool.h"
 #include "engine/check.h"
 #include "engine/first_error.h"
+#include "engine/guarded.h"
 #include "engine/handoff.h"
 #include "engine/mutex.h"
 #include "engine/part_assembler.h"
@@ -30,16 +31,6 @@ namespace flow = tbb::flow;
 
 // A stream that fills the memory this many times over will use all of it.
 constexpr uint64_t kPrefaultFactor = 4;
-
-// Runs a stage's own code; an exception becomes a Status here and goes no further.
-template <typename Function>
-absl::Status Guarded(Function&& function) {
-  try {
-    return function();
-  } catch (const std::exception& e) {
-    return absl::InternalError(absl::StrCat("unexpected exception: ", e.what()));
-  }
-}
 
 }  // namespace
 
@@ -158,12 +149,11 @@ RunReport Pipeline::Impl::Run() {
   Ticker ticker(options_.on_progress ? options_.progress_interval : absl::InfiniteDuration(),
                 [this] { options_.on_progress(Snapshot()); });
 
-  const uint64_t max_source_bytes = job_.source->MaxStreamBytes();
-  fan_out_.Begin(
-      StreamShape{max_source_bytes == 0
-                      ? 0
-                      : MaxEncodedBytes(max_source_bytes, shape->block_bytes, shape->bound_bytes),
-                  options_.part_bytes});
+  StreamShape stream{0, options_.part_bytes};
+  if (const uint64_t bytes = job_.source->MaxStreamBytes(); bytes > 0) {
+    stream.max_stream_bytes = MaxEncodedBytes(bytes, shape->block_bytes, shape->bound_bytes);
+  }
+  fan_out_.Begin(stream);
   if (!error_.failed()) RunGraph();
   fan_out_.WaitUntilIdle();
 
@@ -179,10 +169,10 @@ RunReport Pipeline::Impl::Run() {
   // Once: a Cancel from here on comes too late to undo what the sinks make visible.
   report.status = error_.status();
   report.sinks = fan_out_.End(report.status, report.summary);
-  if (report.status.ok() && !report.sinks.empty()) {
-    bool any = false;
-    for (const SinkOutcome& sink : report.sinks) any = any || sink.status.ok();
-    if (!any) report.status = report.sinks.front().status;
+  const auto failed = [](const SinkOutcome& sink) { return !sink.status.ok(); };
+  if (report.status.ok() && !report.sinks.empty() &&
+      std::all_of(report.sinks.begin(), report.sinks.end(), failed)) {
+    report.status = report.sinks.front().status;
   }
   finished_.store(true);
   ticker.Stop();

@@ -52,8 +52,8 @@ class DockerClient {
   absl::StatusOr<std::vector<std::string>> ListImageIds();
 
   // Waits until the container has stopped, killed by the engine at the end of the container's own
-  // grace period. OK if it did not run.
-  absl::Status StopContainer(const std::string& id);
+  // grace period. False if it did not run before.
+  absl::StatusOr<bool> StopContainer(const std::string& id);
   absl::Status StartContainer(const std::string& id);  // OK if it runs
   absl::Status PauseContainer(const std::string& id);
   absl::Status UnpauseContainer(const std::string& id);

@@ -260,6 +260,25 @@ TEST_F(DockerHold, ContainersOfADirectoryAreThoseThatMountIt) {
   ExpectNotIn(result, "stranger");
 }
 
+TEST_F(DockerHold, ContainersOfADirectoryMayHaveBoundASymlinkToIt) {
+  const std::string source = directory_ / "source";
+  ASSERT_EQ(mkdir(source.c_str(), 0755), 0);
+  ASSERT_EQ(symlink(source.c_str(), (directory_ / "link").c_str()), 0);
+  docker_.Run({.name = "user", .volume = directory_ / "link"});
+  const CommandResult result =
+      docker_.Volstream({"backup", source, "--to", backups_, "--pause"}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  ExpectIn(result, "user goes on");
+}
+
+TEST_F(DockerHold, AContainerThatMountsTheVolumeForReadingAndAgainForWritingWrites) {
+  docker_.NewVolume("volume");
+  docker_.Run({.name = "both", .more_binds = {"volume:/a:ro", "volume:/b", "volume:/c:ro"}});
+  const CommandResult result = Backup("volume", {"--pause"}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  ExpectIn(result, "both goes on");
+}
+
 TEST_F(DockerHold, AContainerThatAStopWouldRemoveIsNotStopped) {
   docker_.NewVolume("volume");
   docker_.Run({.name = "fleeting", .volume = "volume", .auto_remove = true});

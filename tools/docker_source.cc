@@ -54,6 +54,14 @@ bool Overlap(const std::filesystem::path& a, const std::filesystem::path& b) {
   return ends.first == a.end() || ends.second == b.end();
 }
 
+// The engine says a bind mount's source as its user wrote it. Symlinks are followed where they are
+// this machine's.
+std::filesystem::path Resolved(const std::string& source, bool local) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::canonical(source, error);
+  return local && !error ? path : std::filesystem::path(source);
+}
+
 }  // namespace
 
 void DockerFlags::AddTo(CLI::App* app) {
@@ -170,12 +178,13 @@ absl::Status SourceSession::FindUsersOf(const std::string& directory) {
   std::error_code error;
   const std::filesystem::path wanted = std::filesystem::canonical(directory, error);
   if (error) return absl::OkStatus();  // the backup says what is wrong with it
+  const bool local = docker_->endpoint().local();
   for (const DockerContainer& container : containers) {
-    const bool uses = std::any_of(container.mounts.begin(), container.mounts.end(),
-                                  [&](const DockerMount& mount) {
-                                    return !mount.source.empty() && Overlap(wanted, mount.source) &&
-                                           (mount.writable || IsLabelled(container));
-                                  });
+    const bool uses = std::any_of(
+        container.mounts.begin(), container.mounts.end(), [&](const DockerMount& mount) {
+          return !mount.source.empty() && Overlap(wanted, Resolved(mount.source, local)) &&
+                 (mount.writable || IsLabelled(container));
+        });
     if (uses) volume_.users.push_back(container);
   }
   return absl::OkStatus();

@@ -1,10 +1,8 @@
 #include "tools/docker_source.h"
 
-#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <string_view>
@@ -18,6 +16,7 @@
 #include "stages/docker_config.h"
 #include "stages/docker_stream.h"
 #include "stages/error_kind.h"
+#include "stages/own_container.h"
 #include "stages/piped_input.h"
 #include "tools/commands.h"
 #include "tools/progress_line.h"
@@ -39,13 +38,6 @@ std::string StatesOf(const std::vector<DockerContainer>& containers) {
 
 bool IsLabelled(const DockerContainer& container) {
   return container.Label(ReadWindow::kStopLabel) == "true";
-}
-
-// Whether this process runs in the container, whose id is its host name then.
-bool IsOurs(const DockerContainer& container) {
-  char name[HOST_NAME_MAX + 1] = {};
-  return gethostname(name, sizeof(name) - 1) == 0 && std::strlen(name) == 12 &&
-         absl::StartsWith(container.id, name);
 }
 
 // Whether one of the two directories holds the other, or both are the same.
@@ -210,13 +202,21 @@ absl::Status SourceSession::ChooseContainers(const DockerFlags& flags, ReadWindo
     }
     // Who only reads does no harm.
     if (window->to_pause.empty()) {
-      std::copy_if(volume_.users.begin(), volume_.users.end(), std::back_inserter(window->to_pause),
-                   [this](const DockerContainer& user) {
-                     return name_.empty() || user.MountOf(name_)->writable;
-                   });
+      std::copy_if(
+          volume_.users.begin(), volume_.users.end(), std::back_inserter(window->to_pause),
+          [this](const DockerContainer& user) { return name_.empty() || user.WritesTo(name_); });
     }
   }
-  std::erase_if(window->to_pause, IsOurs);
+  const OwnContainer own = OwnContainer::Find();
+  std::erase_if(window->to_pause,
+                [&own](const DockerContainer& container) { return own.Is(container); });
+  for (const DockerContainer& container : window->to_pause) {
+    // Who stops itself brings nothing back: the helper ends with the container.
+    if (!flags.containers.empty() || !container.running() || !own.MayBe(container)) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "volstream runs in a container whose id it cannot tell, and container ", container.name,
+        " may be it: name those to ", flags.stop ? "stop" : "pause", " with --container NAME"));
+  }
   if (window->to_pause.empty()) {
     log_->Warning(absl::StrCat("no container writes to ", source_, ", so none is ",
                                flags.stop ? "stopped" : "paused",

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -72,6 +75,24 @@ class DockerHold : public ::testing::Test {
             .command =
                 "trap 'echo stopped > /data/state; exit 0' TERM; echo running > /data/state;"
                 "while true; do sleep 1 & wait $!; done"};
+  }
+
+  // The helper process of this volstream; 0 if there is none.
+  static pid_t HelperOf(pid_t parent) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string path = entry.path();
+      if (!isdigit(entry.path().filename().string()[0])) continue;
+      std::ifstream command(path + "/cmdline");
+      std::ifstream status(path + "/stat");
+      const std::string words((std::istreambuf_iterator<char>(command)), {});
+      std::string skipped;
+      pid_t its_parent = 0;
+      status >> skipped >> skipped >> skipped >> its_parent;
+      if (its_parent == parent && words.find("docker-rescue") != std::string::npos) {
+        return std::stoi(entry.path().filename());
+      }
+    }
+    return 0;
   }
 
   const DockerEngine& docker_ = DockerEngine::Shared();
@@ -176,6 +197,21 @@ TEST_F(DockerHold, ContainersComeBackAfterASecondCtrlCWhileTheyStop) {
   EXPECT_EQ(result.exit_code, kExitInterrupted) << result;
   EXPECT_LT(result.seconds, 1.9);
   EXPECT_TRUE(docker_.WaitForRestart("stubborn", started));
+}
+
+// A session or service that ends sends more than one signal to all of its processes.
+TEST_F(DockerHold, ContainersComeBackAfterAKillThoughTheHelperGotSignals) {
+  MakeLargeVolume();
+  docker_.Run({.name = "user", .volume = "large"});
+  Command command = Upload("large", "--stop");
+  command.Start();
+  ASSERT_TRUE(s3_.WaitUntilHanging(1));
+  const pid_t helper = HelperOf(command.pid());
+  ASSERT_GT(helper, 0);
+  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP, SIGTERM}) kill(helper, signal_number);
+  command.Signal(SIGKILL);
+  EXPECT_EQ(command.Wait().signal, SIGKILL);
+  EXPECT_TRUE(docker_.WaitForState("user", "running"));
 }
 
 TEST_F(DockerHold, ContainersComeBackAfterAKill) {

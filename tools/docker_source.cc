@@ -228,7 +228,7 @@ absl::Status SourceSession::ChooseContainers(const DockerFlags& flags, ReadWindo
 
 absl::Status SourceSession::Enter() {
   if (needs_rescue_) {
-    absl::StatusOr<std::unique_ptr<DockerRescue>> rescue = DockerRescue::Start();
+    absl::StatusOr<std::unique_ptr<DockerRescue>> rescue = DockerRescue::Start(log_);
     if (!rescue.ok()) {
       log_->Warning(absl::StrCat("if volstream is killed, containers will not come back: ",
                                  rescue.status().message()));

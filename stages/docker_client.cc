@@ -173,8 +173,8 @@ absl::Status DockerClient::AnswerError(const HttpResponse& response) const {
   }
 }
 
-absl::StatusOr<std::string> DockerClient::Get(const std::string& path) {
-  VS_ASSIGN_OR_RETURN(HttpResponse response, Send(Request(HttpMethod::kGet, path)));
+absl::StatusOr<std::string> DockerClient::Get(const std::string& path, Ends ends) {
+  VS_ASSIGN_OR_RETURN(HttpResponse response, Send(Request(HttpMethod::kGet, path), ends));
   return std::move(response.body);
 }
 
@@ -198,9 +198,10 @@ absl::StatusOr<std::vector<DockerContainer>> DockerClient::ListContainers() {
   return ParseDockerContainers(body);
 }
 
-absl::StatusOr<DockerContainer> DockerClient::InspectContainer(const std::string& id_or_name) {
+absl::StatusOr<DockerContainer> DockerClient::InspectContainer(const std::string& id_or_name,
+                                                               Ends ends) {
   VS_ASSIGN_OR_RETURN(const std::string body,
-                      Get(absl::StrCat("/containers/", Escaped(id_or_name), "/json")));
+                      Get(absl::StrCat("/containers/", Escaped(id_or_name), "/json"), ends));
   return ParseDockerContainer(body);
 }
 

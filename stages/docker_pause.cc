@@ -27,7 +27,8 @@ absl::Status RestoreContainer(DockerClient* client, PauseMode mode, const std::s
     absl::Status status = client->UnpauseContainer(id);
     if (status.ok()) return status;
     // Unpausing what is not paused is an error to the engine, and all one wants here.
-    const absl::StatusOr<DockerContainer> now = client->InspectContainer(id);
+    const absl::StatusOr<DockerContainer> now =
+        client->InspectContainer(id, DockerClient::Ends::kByItself);
     return now.ok() && now->state != "paused" ? absl::OkStatus() : status;
   }
   // The engine goes on with a stop whose caller went away; a start before its end would do nothing.

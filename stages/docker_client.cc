@@ -21,6 +21,7 @@ namespace volstream {
 namespace {
 
 constexpr int kApiMinor = 41;
+constexpr int kAlreadySo = 304;  // "Not Modified"
 constexpr size_t kMaxAnswerBytes = 64 * kMiB;
 constexpr absl::Duration kCallDeadline = absl::Minutes(1);
 // The engine walks every volume for its size; a backup does not wait longer for a guess.
@@ -118,8 +119,7 @@ absl::StatusOr<HttpResponse> DockerClient::Send(HttpRequest request, Ends ends) 
   });
   done.WaitForNotification();
   if (!result.ok()) return ReachError(result.status());
-  // 304: it was so already.
-  if (result->status / 100 != 2 && result->status != 304) return AnswerError(*result);
+  if (result->status / 100 != 2 && result->status != kAlreadySo) return AnswerError(*result);
   return result;
 }
 
@@ -173,8 +173,8 @@ absl::Status DockerClient::AnswerError(const HttpResponse& response) const {
   }
 }
 
-absl::StatusOr<std::string> DockerClient::Get(const std::string& path) {
-  VS_ASSIGN_OR_RETURN(HttpResponse response, Send(Request(HttpMethod::kGet, path)));
+absl::StatusOr<std::string> DockerClient::Get(const std::string& path, Ends ends) {
+  VS_ASSIGN_OR_RETURN(HttpResponse response, Send(Request(HttpMethod::kGet, path), ends));
   return std::move(response.body);
 }
 
@@ -198,9 +198,10 @@ absl::StatusOr<std::vector<DockerContainer>> DockerClient::ListContainers() {
   return ParseDockerContainers(body);
 }
 
-absl::StatusOr<DockerContainer> DockerClient::InspectContainer(const std::string& id_or_name) {
+absl::StatusOr<DockerContainer> DockerClient::InspectContainer(const std::string& id_or_name,
+                                                               Ends ends) {
   VS_ASSIGN_OR_RETURN(const std::string body,
-                      Get(absl::StrCat("/containers/", Escaped(id_or_name), "/json")));
+                      Get(absl::StrCat("/containers/", Escaped(id_or_name), "/json"), ends));
   return ParseDockerContainer(body);
 }
 
@@ -226,9 +227,12 @@ absl::StatusOr<std::vector<std::string>> DockerClient::ListImageIds() {
   return ParseDockerImageIds(body);
 }
 
-absl::Status DockerClient::StopContainer(const std::string& id) {
-  return Act(HttpMethod::kPost, absl::StrCat("/containers/", Escaped(id), "/stop"), Ends::kByItself,
-             kStopDeadline);
+absl::StatusOr<bool> DockerClient::StopContainer(const std::string& id) {
+  HttpRequest request =
+      Request(HttpMethod::kPost, absl::StrCat("/containers/", Escaped(id), "/stop"));
+  request.deadline = kStopDeadline;
+  VS_ASSIGN_OR_RETURN(const HttpResponse response, Send(std::move(request), Ends::kByItself));
+  return response.status != kAlreadySo;
 }
 
 absl::Status DockerClient::StartContainer(const std::string& id) {

@@ -42,9 +42,13 @@ class DockerClient {
   const DockerEndpoint& endpoint() const { return endpoint_; }
   const DockerVersion& version() const { return version_; }
 
+  // Whether a call ends with Cancel(). What undoes something must not.
+  enum class Ends { kWithCancel, kByItself };
+
   // All containers, those that do not run included.
   absl::StatusOr<std::vector<DockerContainer>> ListContainers();
-  absl::StatusOr<DockerContainer> InspectContainer(const std::string& id_or_name);
+  absl::StatusOr<DockerContainer> InspectContainer(const std::string& id_or_name,
+                                                   Ends ends = Ends::kWithCancel);
   absl::StatusOr<std::vector<DockerVolume>> ListVolumes();
   absl::StatusOr<DockerVolume> InspectVolume(const std::string& name);
   // Bytes by volume, where the engine knows them. May take long: the engine walks the volumes.
@@ -52,8 +56,8 @@ class DockerClient {
   absl::StatusOr<std::vector<std::string>> ListImageIds();
 
   // Waits until the container has stopped, killed by the engine at the end of the container's own
-  // grace period. OK if it did not run.
-  absl::Status StopContainer(const std::string& id);
+  // grace period. False if it did not run before.
+  absl::StatusOr<bool> StopContainer(const std::string& id);
   absl::Status StartContainer(const std::string& id);  // OK if it runs
   absl::Status PauseContainer(const std::string& id);
   absl::Status UnpauseContainer(const std::string& id);
@@ -90,13 +94,11 @@ class DockerClient {
   bool cancelled() const { return cancelled_->load(); }
 
  private:
-  enum class Ends { kWithCancel, kByItself };
-
   DockerClient(DockerEndpoint endpoint, NewTransport new_transport);
   absl::Status Negotiate();
   HttpRequest Request(HttpMethod method, const std::string& path) const;
   absl::StatusOr<HttpResponse> Send(HttpRequest request, Ends ends = Ends::kWithCancel);
-  absl::StatusOr<std::string> Get(const std::string& path);
+  absl::StatusOr<std::string> Get(const std::string& path, Ends ends = Ends::kWithCancel);
   absl::StatusOr<std::string> Post(const std::string& path, const std::string& json,
                                    Ends ends = Ends::kWithCancel);
   absl::Status Act(HttpMethod method, const std::string& path, Ends ends, absl::Duration deadline);

@@ -1,5 +1,6 @@
 #include "stages/docker_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
@@ -83,6 +84,12 @@ const DockerMount* DockerContainer::MountOf(std::string_view volume) const {
     if (mount.type == "volume" && mount.volume == volume) return &mount;
   }
   return nullptr;
+}
+
+bool DockerContainer::WritesTo(std::string_view volume) const {
+  return std::any_of(mounts.begin(), mounts.end(), [volume](const DockerMount& mount) {
+    return mount.type == "volume" && mount.volume == volume && mount.writable;
+  });
 }
 
 std::string DockerContainer::Label(const std::string& key) const {

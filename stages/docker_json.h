@@ -38,8 +38,10 @@ struct DockerContainer {
   bool auto_remove = false;     // --rm: gone once it stops; only an inspection knows
 
   bool running() const { return state == "running" || state == "restarting"; }
-  // The mount of the volume; null if there is none.
+  // The first mount of the volume, which may be mounted several times; null if there is none.
   const DockerMount* MountOf(std::string_view volume) const;
+  // Whether one of them is writable.
+  bool WritesTo(std::string_view volume) const;
   // The label's value; empty if there is none.
   std::string Label(const std::string& key) const;
 };

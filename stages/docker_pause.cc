@@ -27,11 +27,12 @@ absl::Status RestoreContainer(DockerClient* client, PauseMode mode, const std::s
     absl::Status status = client->UnpauseContainer(id);
     if (status.ok()) return status;
     // Unpausing what is not paused is an error to the engine, and all one wants here.
-    const absl::StatusOr<DockerContainer> now = client->InspectContainer(id);
+    const absl::StatusOr<DockerContainer> now =
+        client->InspectContainer(id, DockerClient::Ends::kByItself);
     return now.ok() && now->state != "paused" ? absl::OkStatus() : status;
   }
   // The engine goes on with a stop whose caller went away; a start before its end would do nothing.
-  if (!confirmed) client->StopContainer(id).IgnoreError();
+  if (!confirmed) client->StopContainer(id).status().IgnoreError();
   return client->StartContainer(id);
 }
 
@@ -45,7 +46,11 @@ void DockerPause::Step(PauseStep step, const DockerContainer& container) const {
 }
 
 absl::Status DockerPause::CheckSurvivesStop(const DockerContainer& container) {
-  VS_ASSIGN_OR_RETURN(const DockerContainer inspected, client_->InspectContainer(container.id));
+  const absl::StatusOr<DockerContainer> now = client_->InspectContainer(container.id);
+  if (absl::IsNotFound(now.status())) return absl::OkStatus();  // Apply says so
+  VS_RETURN_IF_ERROR(now.status());
+  const DockerContainer& inspected = *now;
+  if (!inspected.running()) return absl::OkStatus();
   if (inspected.auto_remove) {
     return absl::FailedPreconditionError(
         absl::StrCat("container ", container.name,
@@ -63,22 +68,30 @@ absl::Status DockerPause::Apply(const std::vector<DockerContainer>& containers) 
   MutexLock lock(&mu_);
   if (mode_ == PauseMode::kStop) {
     for (const DockerContainer& container : containers) {
-      if (container.running()) VS_RETURN_IF_ERROR(CheckSurvivesStop(container));
+      VS_RETURN_IF_ERROR(CheckSurvivesStop(container));
     }
   }
   for (const DockerContainer& container : containers) {
     if (restored_ || client_->cancelled()) {
       return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
     }
-    if (!container.running()) {
-      log_(Severity::kInfo,
-           absl::StrCat("container ", container.name, " is ", container.state, " and stays so"));
+    // Not as it was when the source was found: a pre-hook or somebody else may have stopped it
+    // since.
+    const absl::StatusOr<DockerContainer> now = client_->InspectContainer(container.id);
+    if (!now.ok() && !absl::IsNotFound(now.status())) return now.status();
+    if (!now.ok() || !now->running()) {
+      LeaveAlone(container, now.ok() ? now->state : "gone");
       continue;
     }
     changed_.push_back(Entry{container, false});
     VS_RETURN_IF_ERROR(Change(&changed_.back()));
+    if (!changed_.back().known) changed_.pop_back();  // it had stopped by itself
   }
   return absl::OkStatus();
+}
+
+void DockerPause::LeaveAlone(const DockerContainer& container, const std::string& state) const {
+  log_(Severity::kInfo, absl::StrCat("container ", container.name, " is ", state, " and stays so"));
 }
 
 absl::Status DockerPause::Change(Entry* entry) {
@@ -86,8 +99,18 @@ absl::Status DockerPause::Change(Entry* entry) {
   const bool stop = mode_ == PauseMode::kStop;
   log_(Severity::kInfo, absl::StrCat(stop ? "stopping" : "pausing", " container ", container.name));
   Step(stop ? PauseStep::kStopping : PauseStep::kPausing, container);
-  absl::Status status =
-      stop ? client_->StopContainer(container.id) : client_->PauseContainer(container.id);
+  absl::Status status;
+  if (stop) {
+    const absl::StatusOr<bool> stopped = client_->StopContainer(container.id);
+    status = stopped.status();
+    if (stopped.ok() && !*stopped) {
+      Step(PauseStep::kBack, container);
+      LeaveAlone(container, "stopped by itself");
+      return absl::OkStatus();
+    }
+  } else {
+    status = client_->PauseContainer(container.id);
+  }
   if (!status.ok()) {
     return WithContext(
         status, absl::StrCat("cannot ", stop ? "stop" : "pause", " container ", container.name));

@@ -1,7 +1,8 @@
 // DockerPause: containers that hold still for a while: stopped or paused, and ALWAYS brought back,
 // by Restore() or at the latest by the destructor.
 //
-// Only those that run are touched; one that was stopped or paused before is left as it was.
+// Only those that run are touched, as the engine says right before each; one that was stopped or
+// paused by then is left as it is.
 // Threads: Apply by one thread, once; Restore by any, any number of times: the first does the work,
 // the others wait for it. The client must outlive it.
 // A process that is killed cannot bring anything back: `on_step` tells a helper process what to do
@@ -59,7 +60,9 @@ class DockerPause {
   };
 
   absl::Status CheckSurvivesStop(const DockerContainer& container);
+  // OK without entry->known: the container stopped without it, and is none to bring back.
   absl::Status Change(Entry* entry);
+  void LeaveAlone(const DockerContainer& container, const std::string& state) const;
   absl::Status BringBack(const Entry& entry);
   void Step(PauseStep step, const DockerContainer& container) const;
 

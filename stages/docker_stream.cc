@@ -110,7 +110,7 @@ absl::StatusOr<std::string> DockerStream::PathInReader() {
   }
   images.resize(std::min(images.size(), kMaxImageTries));
   for (const std::string& stale : source_.stale_readers) {
-    client_->RemoveContainer(stale).IgnoreError();  // another backup may have done so
+    RemoveReader(stale).IgnoreError();  // another backup may be at it, and a later one will try
   }
   absl::Status first;
   for (const std::string& image : images) {
@@ -120,32 +120,37 @@ absl::StatusOr<std::string> DockerStream::PathInReader() {
       continue;
     }
     reader_ = container_ = *std::move(id);
-    const absl::StatusOr<DockerContainer> container = client_->InspectContainer(reader_);
-    if (container.ok()) {
-      for (const DockerMount& mount : container->mounts) {
-        if (mount.type == "volume" && mount.volume != source_.volume.name) {
-          reader_volumes_.push_back(mount.volume);
-        }
-      }
-    }
     return kReaderPath;
   }
   return WithContext(first, "cannot make a container to read it with");
 }
 
+absl::Status DockerStream::RemoveReader(const std::string& id) {
+  // Its image may have brought it anonymous volumes, which only the container knows. The engine
+  // could remove them with it (v=1), and with them the source, should that be anonymous.
+  const absl::StatusOr<DockerContainer> container =
+      client_->InspectContainer(id, DockerClient::Ends::kByItself);
+  if (absl::IsNotFound(container.status())) return absl::OkStatus();
+  VS_RETURN_IF_ERROR(container.status());
+  VS_RETURN_IF_ERROR(client_->RemoveContainer(id));
+  for (const DockerMount& mount : container->mounts) {
+    if (mount.type != "volume" || mount.volume == source_.volume.name) continue;
+    const absl::Status status = client_->RemoveVolume(mount.volume);
+    if (status.ok()) continue;
+    log_(Severity::kWarning, absl::StrCat("an empty volume stays behind: ", status.message(),
+                                          "; remove it with: docker volume rm ", mount.volume));
+  }
+  return absl::OkStatus();
+}
+
 void DockerStream::RemoveReader() {
   if (reader_.empty()) return;
-  absl::Status status = client_->RemoveContainer(reader_);
+  const absl::Status status = RemoveReader(reader_);
   if (!status.ok()) {
     log_(Severity::kWarning,
          absl::StrCat("the container made for reading stays behind: ", status.message(),
-                      "; remove it with: docker rm -f ", reader_.substr(0, 12)));
-  }
-  for (const std::string& volume : reader_volumes_) {
-    status = client_->RemoveVolume(volume);
-    if (status.ok()) continue;
-    log_(Severity::kWarning, absl::StrCat("an empty volume stays behind: ", status.message(),
-                                          "; remove it with: docker volume rm ", volume));
+                      "; remove it with: docker rm -f ", reader_.substr(0, 12),
+                      " (a backup of this volume does so after a week)"));
   }
   reader_.clear();
 }

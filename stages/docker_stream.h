@@ -43,7 +43,9 @@ class DockerStream : public ByteStream {
   // The path of the volume in a container that shows it as it is; sets container_. Empty if none.
   std::string PathInUser();
   absl::StatusOr<std::string> PathInReader();
-  void RemoveReader();
+  // A container made for reading, with the volumes that came with it. OK if it is gone.
+  absl::Status RemoveReader(const std::string& id);
+  void RemoveReader();  // the own
   absl::Status Explain(const absl::Status& status) const;
 
   DockerClient* const client_;
@@ -51,9 +53,8 @@ class DockerStream : public ByteStream {
   const EventLog log_;
   TarWatch watch_;
   bool ended_ = false;
-  std::string container_;                    // whose archive is read
-  std::string reader_;                       // the container that was made; empty = none
-  std::vector<std::string> reader_volumes_;  // that came with it
+  std::string container_;  // whose archive is read
+  std::string reader_;     // the container that was made; empty = none
   Mutex mu_;
   std::unique_ptr<ByteStream> archive_ ABSL_GUARDED_BY(mu_);
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;

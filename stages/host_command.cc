@@ -19,7 +19,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "engine/check.h"
 
 namespace volstream {
 namespace {
@@ -55,16 +54,27 @@ std::vector<std::string> MergedEnvironment(const std::map<std::string, std::stri
   _exit(kCannotExec);
 }
 
-// Passes on what can be read now; false at the end.
+// Passes on what can be read now, a pipe's capacity at most: a command that writes without pause
+// must not keep its reader from looking at the clock. False at the end.
 bool Drain(int fd, LineCutter* lines) {
+  constexpr int kMaxReads = 16;
   std::array<char, 4096> buffer;
-  while (true) {
+  for (int i = 0; i < kMaxReads; ++i) {
     const ssize_t bytes = read(fd, buffer.data(), buffer.size());
     if (bytes > 0) {
       lines->Feed(std::string_view(buffer.data(), static_cast<size_t>(bytes)));
     } else if (bytes == 0 || errno != EINTR) {
       return bytes < 0 && errno == EAGAIN;
     }
+  }
+  return true;
+}
+
+// Ends the command with its group, and waits for it.
+void Reap(pid_t pid) {
+  kill(-pid, SIGKILL);
+  siginfo_t info = {};
+  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
   }
 }
 
@@ -81,34 +91,51 @@ absl::Status ExitStatus(const siginfo_t& info) {
 HostCommand::HostCommand(std::string command, std::map<std::string, std::string> environment)
     : command_(std::move(command)),
       environment_(std::move(environment)),
-      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  VS_CHECK(wake_fd_ >= 0);
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+HostCommand::~HostCommand() {
+  if (wake_fd_ >= 0) close(wake_fd_);
 }
 
-HostCommand::~HostCommand() { close(wake_fd_); }
-
-void HostCommand::Cancel() { eventfd_write(wake_fd_, 1); }
+void HostCommand::Cancel() {
+  if (wake_fd_ >= 0) eventfd_write(wake_fd_, 1);
+}
 
 absl::Status HostCommand::Run(absl::Duration timeout, const LineCutter::OnLine& on_line) {
+  if (wake_fd_ < 0) {
+    return absl::ResourceExhaustedError(
+        "too many open files to run it: raise the limit (ulimit -n)");
+  }
   std::vector<std::string> environment = MergedEnvironment(environment_);
   std::vector<char*> envp;
   for (std::string& line : environment) envp.push_back(line.data());
   envp.push_back(nullptr);
   int output[2];
   if (pipe2(output, O_CLOEXEC) != 0) {
-    return absl::ResourceExhaustedError(absl::StrCat("no pipe: ", strerrordesc_np(errno)));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no pipe to run it with: ", strerrordesc_np(errno), "; see ulimit -n"));
   }
   const pid_t pid = fork();
   if (pid == 0) ExecShell(command_.c_str(), envp.data(), output[1]);
   close(output[1]);
   if (pid < 0) {
     close(output[0]);
-    return absl::ResourceExhaustedError(absl::StrCat("cannot fork: ", strerrordesc_np(errno)));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot fork: ", strerrordesc_np(errno), "; see ulimit -u"));
   }
   setpgid(pid, pid);  // in the child too: whoever comes first
   fcntl(output[0], F_SETFL, O_NONBLOCK);
   const int pid_fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-  VS_CHECK(pid_fd >= 0);
+  if (pid_fd < 0) {
+    const int error = errno;
+    Reap(pid);
+    close(output[0]);
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the system does not let a command be waited for (pidfd_open): ", strerrordesc_np(error),
+        error == EMFILE || error == ENFILE
+            ? "; raise the limit of open files (ulimit -n)"
+            : "; needs Linux 5.3, and in a container a seccomp profile that allows it"));
+  }
 
   LineCutter lines(on_line);
   absl::Status ended_early = Follow(pid, pid_fd, output[0], timeout, &lines);

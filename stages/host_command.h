@@ -3,7 +3,8 @@
 // is up or Cancel() is called: SIGTERM first, SIGKILL five seconds later.
 //
 // Threads: Run by one thread, once; Cancel by any, before Run too.
-// Errors: kAborted for an exit code other than 0 or a signal; kDeadlineExceeded; kCancelled.
+// Errors: kAborted for an exit code other than 0 or a signal; kDeadlineExceeded; kCancelled;
+// kResourceExhausted or kFailedPrecondition where the system does not let it run.
 #ifndef VOLSTREAM_STAGES_HOST_COMMAND_H_
 #define VOLSTREAM_STAGES_HOST_COMMAND_H_
 
@@ -35,7 +36,7 @@ class HostCommand {
 
   const std::string command_;
   const std::map<std::string, std::string> environment_;
-  const int wake_fd_;  // an eventfd; readable once Cancel was called
+  const int wake_fd_;  // an eventfd; readable once Cancel was called; -1 = none to be had
 };
 
 }  // namespace volstream

@@ -1,5 +1,6 @@
 #include "stages/read_window.h"
 
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,12 +33,7 @@ ReadWindow::ReadWindow(ReadWindowOptions options) : options_(std::move(options))
 
 ReadWindow::~ReadWindow() {
   Close();
-  std::thread leaving;
-  {
-    MutexLock lock(&mu_);
-    leaving = std::move(leaving_);
-  }
-  if (leaving.joinable()) leaving.join();
+  FinishLeaving();
 }
 
 absl::Status ReadWindow::RunHostHook(const std::string& what, const std::string& command,
@@ -111,7 +107,23 @@ void ReadWindow::Close() {
   MutexLock lock(&mu_);
   if (!opened_ || std::exchange(closed_, true)) return;
   // Starting a container takes its time, and the caller is a thread that has other work.
-  leaving_ = std::thread([this] { Leave(); });
+  try {
+    leaving_ = std::thread([this] { Leave(); });
+  } catch (const std::system_error&) {
+    leave_in_finish_ = true;  // no thread to be had
+  }
+}
+
+void ReadWindow::FinishLeaving() {
+  std::thread leaving;
+  bool leave_here = false;
+  {
+    MutexLock lock(&mu_);
+    leaving = std::move(leaving_);
+    leave_here = std::exchange(leave_in_finish_, false);
+  }
+  if (leaving.joinable()) leaving.join();
+  if (leave_here) Leave();
 }
 
 void ReadWindow::Leave() {
@@ -135,12 +147,7 @@ void ReadWindow::Note(const absl::Status& status) {
 
 absl::Status ReadWindow::Finish(bool backup_ok) {
   Close();
-  std::thread leaving;
-  {
-    MutexLock lock(&mu_);
-    leaving = std::move(leaving_);
-  }
-  if (leaving.joinable()) leaving.join();
+  FinishLeaving();
   if (host_hook_begun_ && !options_.post_hook.empty()) {
     const absl::Status status =
         RunHostHook("post-hook", options_.post_hook, backup_ok ? "ok" : "failed");

@@ -3,7 +3,8 @@
 //
 //   Open:   host pre-hook, pre-hooks in containers, containers stopped or paused
 //           ... the source is read ...
-//   Close:  containers brought back, post-hooks in containers; on a thread of the window's own
+//   Close:  containers brought back, post-hooks in containers; on a thread of the window's own (in
+//           Finish where the system has none to give)
 //   Finish: host post-hook, once the whole backup is done
 //
 // A post-hook undoes what its pre-hook did, so it runs whenever the other was begun, even in vain:
@@ -77,6 +78,8 @@ class ReadWindow {
                                 const std::shared_ptr<const CancelFlag>& cancelled);
   absl::Status PreHooks();
   void Leave();
+  // Waits until Leave is done, or does it.
+  void FinishLeaving() ABSL_LOCKS_EXCLUDED(mu_);
   // Notes a failure after the reading, of which the first is Finish's outcome.
   void Note(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -92,6 +95,7 @@ class ReadWindow {
   bool opened_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::thread leaving_ ABSL_GUARDED_BY(mu_);
+  bool leave_in_finish_ ABSL_GUARDED_BY(mu_) = false;  // there was no thread for it
   absl::Status after_ ABSL_GUARDED_BY(mu_);
 };
 

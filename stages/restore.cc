@@ -64,6 +64,7 @@ struct ReadState {
   ByteSpan first;                      // read to see what it is, not yet handed on
   std::optional<GzipReader> inflater;  // where the archive is gzip
   uint64_t trailing_zeros = 0;         // of all that was handed on
+  uint64_t bytes = 0;                  // handed on
   absl::Status status;
 
   absl::StatusOr<ByteSpan> NextRaw() {
@@ -79,11 +80,14 @@ struct ReadState {
     if (bytes.ok()) CountZeros(*bytes);
     return bytes;
   }
-  void CountZeros(ByteSpan bytes) {
-    const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](uint8_t b) { return b != 0; });
-    const size_t zeros = static_cast<size_t>(last - bytes.rbegin());
-    trailing_zeros = zeros == bytes.size() ? trailing_zeros + zeros : zeros;
+  void CountZeros(ByteSpan chunk) {
+    const auto last = std::find_if(chunk.rbegin(), chunk.rend(), [](uint8_t b) { return b != 0; });
+    const size_t zeros = static_cast<size_t>(last - chunk.rbegin());
+    trailing_zeros = zeros == chunk.size() ? trailing_zeros + zeros : zeros;
+    bytes += chunk.size();
   }
+  // An end mark and nothing before it.
+  bool IsEmptyTar() const { return bytes >= kTarEndBytes && trailing_zeros == bytes; }
 };
 
 la_ssize_t ReadChunk(archive* a, void* client, const void** out) {
@@ -210,6 +214,11 @@ absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
     if (!rest.ok()) return ReadFailure(rest.status(), in.get());
     if (rest->empty()) break;
   }
+  // An empty or cut-off stream ends without any entry. So does Podman's tar of an empty volume,
+  // which has not even the root; bytes lost to zeros would not be gzip.
+  if (report_.entries == 0 && !(state.inflater.has_value() && state.IsEmptyTar())) {
+    return Damaged(in.get());
+  }
   // libarchive takes the end of the bytes for the end of the tar; only the mark says that it is.
   if (state.inflater.has_value() && state.trailing_zeros < kTarEndBytes) {
     return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
@@ -241,10 +250,7 @@ absl::Status Extraction::RestoreEntries(archive* in, archive* out) {
     VS_RETURN_IF_ERROR(CheckNotCancelled());
     archive_entry* entry = nullptr;
     const int result = archive_read_next_header(in, &entry);
-    if (result == ARCHIVE_EOF) {
-      // An empty or cut-off stream ends without any entry; every tar of a volume has its root.
-      return report_.entries > 0 ? absl::OkStatus() : Damaged(in);
-    }
+    if (result == ARCHIVE_EOF) return absl::OkStatus();
     if (result < ARCHIVE_WARN) return Damaged(in);
     if (result == ARCHIVE_WARN) Warn(archive_entry_pathname(entry), TextOf(in));
     ++report_.entries;

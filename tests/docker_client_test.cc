@@ -72,12 +72,13 @@ TEST(DockerClient, TellsErrorsApart) {
                 {500, absl::StatusCode::kInternal}};
   for (const auto& c : kCases) {
     reply = {c.status, R"({"message":"the reason"})"};
-    const absl::Status status = client->StopContainer("x");
+    const absl::Status status = client->StopContainer("x").status();
     EXPECT_EQ(status.code(), c.code) << status;
     EXPECT_NE(status.message().find("the reason"), absl::string_view::npos) << status;
   }
   reply = {500, ""};
-  EXPECT_NE(client->StopContainer("x").message().find("HTTP 500"), absl::string_view::npos);
+  EXPECT_NE(client->StopContainer("x").status().message().find("HTTP 500"),
+            absl::string_view::npos);
 }
 
 TEST(DockerClient, TakesAlreadySoForSuccess) {
@@ -85,7 +86,7 @@ TEST(DockerClient, TakesAlreadySoForSuccess) {
     return {line.find("DELETE") == 0 ? 404 : 304};
   });
   const auto client = fake.Connect();
-  EXPECT_TRUE(client->StopContainer("x").ok());
+  EXPECT_EQ(client->StopContainer("x").value_or(true), false);
   EXPECT_TRUE(client->StartContainer("x").ok());
   EXPECT_TRUE(client->RemoveContainer("x").ok());
   EXPECT_TRUE(client->RemoveVolume("x").ok());
@@ -93,7 +94,7 @@ TEST(DockerClient, TakesAlreadySoForSuccess) {
 
 TEST(DockerClient, EscapesNames) {
   FakeDocker fake(NoContent);
-  fake.Connect()->StopContainer("a b/../c?x=1").IgnoreError();
+  fake.Connect()->StopContainer("a b/../c?x=1").status().IgnoreError();
   EXPECT_EQ(fake.lines().back(), "POST /v1.41/containers/a%20b%2F..%2Fc%3Fx%3D1/stop");
 }
 

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -72,6 +75,24 @@ class DockerHold : public ::testing::Test {
             .command =
                 "trap 'echo stopped > /data/state; exit 0' TERM; echo running > /data/state;"
                 "while true; do sleep 1 & wait $!; done"};
+  }
+
+  // The helper process of this volstream; 0 if there is none.
+  static pid_t HelperOf(pid_t parent) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string path = entry.path();
+      if (!isdigit(entry.path().filename().string()[0])) continue;
+      std::ifstream command(path + "/cmdline");
+      std::ifstream status(path + "/stat");
+      const std::string words((std::istreambuf_iterator<char>(command)), {});
+      std::string skipped;
+      pid_t its_parent = 0;
+      status >> skipped >> skipped >> skipped >> its_parent;
+      if (its_parent == parent && words.find("docker-rescue") != std::string::npos) {
+        return std::stoi(entry.path().filename());
+      }
+    }
+    return 0;
   }
 
   const DockerEngine& docker_ = DockerEngine::Shared();
@@ -178,6 +199,21 @@ TEST_F(DockerHold, ContainersComeBackAfterASecondCtrlCWhileTheyStop) {
   EXPECT_TRUE(docker_.WaitForRestart("stubborn", started));
 }
 
+// A session or service that ends sends more than one signal to all of its processes.
+TEST_F(DockerHold, ContainersComeBackAfterAKillThoughTheHelperGotSignals) {
+  MakeLargeVolume();
+  docker_.Run({.name = "user", .volume = "large"});
+  Command command = Upload("large", "--stop");
+  command.Start();
+  ASSERT_TRUE(s3_.WaitUntilHanging(1));
+  const pid_t helper = HelperOf(command.pid());
+  ASSERT_GT(helper, 0);
+  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP, SIGTERM}) kill(helper, signal_number);
+  command.Signal(SIGKILL);
+  EXPECT_EQ(command.Wait().signal, SIGKILL);
+  EXPECT_TRUE(docker_.WaitForState("user", "running"));
+}
+
 TEST_F(DockerHold, ContainersComeBackAfterAKill) {
   MakeLargeVolume();
   docker_.Run({.name = "user", .volume = "large"});
@@ -258,6 +294,25 @@ TEST_F(DockerHold, ContainersOfADirectoryAreThoseThatMountIt) {
   EXPECT_EQ(result.exit_code, 0) << result;
   ExpectIn(result, "user is started again");
   ExpectNotIn(result, "stranger");
+}
+
+TEST_F(DockerHold, ContainersOfADirectoryMayHaveBoundASymlinkToIt) {
+  const std::string source = directory_ / "source";
+  ASSERT_EQ(mkdir(source.c_str(), 0755), 0);
+  ASSERT_EQ(symlink(source.c_str(), (directory_ / "link").c_str()), 0);
+  docker_.Run({.name = "user", .volume = directory_ / "link"});
+  const CommandResult result =
+      docker_.Volstream({"backup", source, "--to", backups_, "--pause"}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  ExpectIn(result, "user goes on");
+}
+
+TEST_F(DockerHold, AContainerThatMountsTheVolumeForReadingAndAgainForWritingWrites) {
+  docker_.NewVolume("volume");
+  docker_.Run({.name = "both", .more_binds = {"volume:/a:ro", "volume:/b", "volume:/c:ro"}});
+  const CommandResult result = Backup("volume", {"--pause"}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  ExpectIn(result, "both goes on");
 }
 
 TEST_F(DockerHold, AContainerThatAStopWouldRemoveIsNotStopped) {

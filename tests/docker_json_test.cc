@@ -41,6 +41,15 @@ TEST(DockerJson, ReadsPodmansList) {
   EXPECT_FALSE(list->front().running());
 }
 
+TEST(DockerJson, AContainerWritesIfAnyOfItsMountsDoes) {
+  DockerContainer container;
+  container.mounts = {{"volume", "vol", "", "/read", true, false}, {"bind", "", "/srv", "/srv"}};
+  EXPECT_FALSE(container.WritesTo("vol"));
+  container.mounts.push_back({"volume", "vol", "", "/write"});
+  EXPECT_TRUE(container.WritesTo("vol"));
+  EXPECT_FALSE(container.WritesTo("other"));
+}
+
 TEST(DockerJson, KnowsAMountOfASubdirectoryFromTheInspection) {
   const absl::StatusOr<DockerContainer> container = ParseDockerContainer(R"({"Id":"1","Name":"/c",
     "State":{"Status":"paused"},"Config":{"Labels":{"a":"b"}},"Image":"sha256:1",

@@ -21,7 +21,9 @@ class DockerPauseTest : public ::testing::Test {
     if (scripted != replies_.end()) return scripted->second;
     if (line.find("GET /containers/") == 0) {
       const std::string name = line.substr(16, line.rfind('/') - 16);
-      DockerContainer container = FakeContainer(name);
+      const auto state = states_.find(name);
+      DockerContainer container =
+          FakeContainer(name, state == states_.end() ? "running" : state->second);
       container.auto_remove = name == "fleeting";
       if (name == "task") container.labels["com.docker.swarm.task.id"] = "1";
       return {200, InspectionOf(container)};
@@ -44,6 +46,7 @@ class DockerPauseTest : public ::testing::Test {
   }
 
   std::map<std::string, FakeReply> replies_;
+  std::map<std::string, std::string> states_;  // of containers that do not run
   std::vector<std::string> warnings_;
   FakeDocker fake_{[this](const std::string& line, const std::string&) { return Serve(line); }};
   std::unique_ptr<DockerClient> client_ = fake_.Connect();
@@ -67,11 +70,30 @@ TEST_F(DockerPauseTest, RestoresWhenItGoes) {
   EXPECT_EQ(Actions(), (Lines{"a/pause", "a/unpause"}));
 }
 
-TEST_F(DockerPauseTest, LeavesAloneWhatDoesNotRun) {
-  DockerPause pause(client_.get(), PauseMode::kStop, Log());
-  ASSERT_TRUE(pause.Apply({FakeContainer("a", "paused"), FakeContainer("b", "exited")}).ok());
-  EXPECT_TRUE(pause.Restore().ok());
+// Whatever they did when they were listed: a pre-hook may have stopped them since.
+TEST_F(DockerPauseTest, LeavesAloneWhatDoesNotRunByThen) {
+  states_ = {{"a", "paused"}, {"b", "exited"}};
+  replies_["GET /containers/c/json"] = {404, R"({"message":"No such container: c"})"};
+  for (const PauseMode mode : {PauseMode::kStop, PauseMode::kPause}) {
+    DockerPause pause(client_.get(), mode, Log());
+    ASSERT_TRUE(pause.Apply({FakeContainer("a"), FakeContainer("b"), FakeContainer("c")}).ok());
+    EXPECT_TRUE(pause.Restore().ok());
+  }
   EXPECT_EQ(Actions(), Lines{});
+}
+
+TEST_F(DockerPauseTest, DoesNotStartWhatHadStoppedByItself) {
+  replies_["POST /containers/a/stop"] = {304};
+  std::vector<PauseStep> steps;
+  DockerPause pause(client_.get(), PauseMode::kStop, Log(),
+                    [&steps](PauseStep step, const DockerContainer&) { steps.push_back(step); });
+  ASSERT_TRUE(pause.Apply({FakeContainer("a"), FakeContainer("b")}).ok());
+  EXPECT_TRUE(pause.Restore().ok());
+  EXPECT_EQ(Actions(), (Lines{"a/stop", "b/stop", "b/start"}));
+  // The helper must not start it either.
+  EXPECT_EQ(steps,
+            (std::vector<PauseStep>{PauseStep::kStopping, PauseStep::kBack, PauseStep::kStopping,
+                                    PauseStep::kStopped, PauseStep::kBack}));
 }
 
 TEST_F(DockerPauseTest, RestoresWhatWasDoneBeforeAFailure) {
@@ -105,6 +127,7 @@ TEST_F(DockerPauseTest, TakesAContainerThatSomebodyUnpausedForBack) {
   replies_["POST /containers/a/unpause"] = {500, R"({"message":"a is not paused"})"};
   DockerPause pause(client_.get(), PauseMode::kPause, Log());
   ASSERT_TRUE(pause.Apply({FakeContainer("a")}).ok());
+  client_->Cancel();  // asks all the same
   EXPECT_TRUE(pause.Restore().ok());
   EXPECT_EQ(warnings_, Lines{});
 }

@@ -31,7 +31,9 @@ class DockerStreamTest : public ::testing::Test {
       if (refusals_-- > 0) return {400, R"({"message":"wrong platform"})"};
       return {201, R"({"Id":"reader"})"};
     }
-    if (line == "GET /containers/reader/json") return {200, InspectionOf(reader_)};
+    if (line == "GET /containers/reader/json" || line == "GET /containers/old/json") {
+      return {inspection_status_, InspectionOf(reader_)};
+    }
     for (const DockerContainer& user : source_.users) {
       if (line == "GET /containers/" + user.id + "/json") return {200, InspectionOf(user)};
     }
@@ -56,6 +58,7 @@ class DockerStreamTest : public ::testing::Test {
   FakeReply archive_{200, Tar()};
   std::string images_ = R"([{"Id":"sha256:1"},{"Id":"sha256:2"}])";
   int refusals_ = 0;
+  int inspection_status_ = 200;  // of readers
   DockerContainer reader_ = FakeContainer("reader", "created");
   std::vector<std::string> log_;
   FakeDocker fake_{[this](const std::string& line, const std::string&) { return Serve(line); }};
@@ -90,10 +93,35 @@ TEST_F(DockerStreamTest, RemovesTheVolumesThatItsImageBroughtAndNoOther) {
   EXPECT_EQ(fake_.Count("DELETE /v1.41/volumes"), 1);
 }
 
-TEST_F(DockerStreamTest, RemovesReadersThatKilledBackupsLeft) {
+TEST_F(DockerStreamTest, RemovesReadersThatKilledBackupsLeftWithTheirVolumes) {
   source_.stale_readers = {"old"};
+  reader_.mounts.push_back({"volume", "anonymous", "", "/var/lib/x"});
   EXPECT_TRUE(ReadAll().ok());
   EXPECT_EQ(fake_.Count("DELETE /v1.41/containers/old"), 1);
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/volumes/anonymous"), 2);
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/volumes"), 2);
+}
+
+// Without its container nobody could find them any more.
+TEST_F(DockerStreamTest, KeepsAReaderWhoseVolumesAreNotKnown) {
+  inspection_status_ = 500;
+  EXPECT_TRUE(ReadAll().ok());
+  EXPECT_EQ(fake_.Count("DELETE"), 0);
+  ASSERT_EQ(log_.size(), 1u);
+  EXPECT_NE(log_[0].find("docker rm -f reader"), std::string::npos) << log_[0];
+}
+
+TEST_F(DockerStreamTest, RemovesItsContainerAfterACancel) {
+  reader_.mounts.push_back({"volume", "anonymous", "", "/var/lib/x"});
+  const auto client = fake_.Connect();
+  {
+    DockerStream stream(client.get(), source_, [](Severity, std::string_view) {});
+    std::vector<uint8_t> buffer(10);
+    EXPECT_TRUE(stream.Read(MutableByteSpan(buffer)).ok());
+    client->Cancel();
+  }
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/containers/reader"), 1);
+  EXPECT_EQ(fake_.Count("DELETE /v1.41/volumes/anonymous"), 1);
 }
 
 TEST_F(DockerStreamTest, TriesAnotherImage) {

@@ -2,6 +2,8 @@
 #include "stages/host_command.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <string>
@@ -21,7 +23,7 @@ struct Outcome {
 };
 
 Outcome RunText(const std::string& text, std::map<std::string, std::string> environment = {},
-            absl::Duration timeout = absl::Minutes(1)) {
+                absl::Duration timeout = absl::Minutes(1)) {
   Outcome outcome;
   HostCommand command(text, std::move(environment));
   outcome.status =
@@ -75,6 +77,33 @@ TEST(HostCommand, EndsWithItsChildrenWhenTimeIsUp) {
   const Outcome outcome = RunText("sleep 1000; echo not reached", {}, absl::Milliseconds(50));
   EXPECT_TRUE(absl::IsDeadlineExceeded(outcome.status)) << outcome.status;
   EXPECT_EQ(outcome.lines, Lines{});
+}
+
+// What it writes must not keep its reader from looking at the clock.
+TEST(HostCommand, EndsWhenTimeIsUpThoughItWritesWithoutPause) {
+  const Outcome outcome = RunText("exec yes", {}, absl::Milliseconds(50));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(outcome.status)) << outcome.status;
+}
+
+// `yes` ends with the pipe, once nobody reads it.
+TEST(HostCommand, DoesNotReadOnFromWhatItLeavesWriting) {
+  EXPECT_TRUE(RunText("yes & true").status.ok());
+}
+
+TEST(HostCommand, WithoutADescriptorLeftItFails) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest = dup(0);
+  close(lowest);
+  for (const int left : {0, 1, 2}) {  // it wants an eventfd and a pipe
+    rlimit few = before;
+    few.rlim_cur = static_cast<rlim_t>(lowest + left);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    const Outcome outcome = RunText("sleep 1000");
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_NE(outcome.status.message().find("ulimit -n"), absl::string_view::npos)
+        << left << " " << outcome.status;
+  }
 }
 
 TEST(HostCommand, EndsWhenCancelled) {

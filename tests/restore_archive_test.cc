@@ -45,6 +45,18 @@ class RestoreArchiveTest : public ::testing::Test {
     return RestoreArchive(&storage_, name, options_);
   }
 
+  // A gzip member of these bytes.
+  static std::string Member(const std::string& bytes) {
+    absl::StatusOr<std::unique_ptr<GzipCodec>> codec = GzipCodec::Create(6);
+    EXPECT_TRUE(codec.ok());
+    std::string member((*codec)->Bound(bytes.size()), '\0');
+    const absl::StatusOr<EncodedBlock> encoded = (*codec)->Encode(
+        AsBytes(bytes), MutableByteSpan(reinterpret_cast<uint8_t*>(member.data()), member.size()));
+    EXPECT_TRUE(encoded.ok()) << encoded.status();
+    member.resize(encoded.ok() ? encoded->bytes : 0);
+    return member;
+  }
+
   TempDir directory_;
   const std::string source_ = directory_ / "volume";
   FakeStorage storage_;
@@ -99,22 +111,36 @@ TEST_F(RestoreArchiveTest, RestoresWithoutADamagedReceiptAndSaysSo) {
 }
 
 TEST_F(RestoreArchiveTest, FindsAnArchiveWithoutItsEndMarkCutOff) {
-  const std::string name = BackUp();
   // One member that is whole, and a tar that just stops.
-  absl::StatusOr<std::unique_ptr<GzipCodec>> codec = GzipCodec::Create(6);
-  ASSERT_TRUE(codec.ok());
   TarEntry root;
   root.type = TarType::kDirectory;
   root.path = "./";
   const std::string tar = TarHeaderOf(root);
-  std::string member((*codec)->Bound(tar.size()), '\0');
-  const absl::StatusOr<EncodedBlock> encoded = (*codec)->Encode(
-      AsBytes(tar), MutableByteSpan(reinterpret_cast<uint8_t*>(member.data()), member.size()));
-  ASSERT_TRUE(encoded.ok());
-  storage_.Set("cut.tar.gz", member.substr(0, encoded->bytes));
+  storage_.Set("cut.tar.gz", Member(tar));
   const absl::Status status = Restore("cut.tar.gz").status();
   EXPECT_EQ(KindOf(status), ErrorKind::kIntegrity) << status;
   EXPECT_NE(status.message().find("cut off"), absl::string_view::npos) << status;
+}
+
+// Podman's tar of an empty volume has no entry for the volume itself.
+TEST_F(RestoreArchiveTest, MakesAnEmptyDirectoryOfATarThatIsAllEndMark) {
+  for (const size_t bytes : {kTarEndBytes, size_t{10'240}}) {
+    storage_.Set("empty.tar.gz", Member(std::string(bytes, '\0')));
+    const absl::StatusOr<RestoreReport> report = Restore("empty.tar.gz");
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(report->entries, 0u);
+    EXPECT_EQ(NamesIn(options_.target), std::vector<std::string>{});
+  }
+}
+
+TEST_F(RestoreArchiveTest, RefusesATarWithoutEntriesThatIsNotAllEndMark) {
+  const std::string whole = Member(std::string(kTarEndBytes, '\0'));
+  for (const std::string& archive :
+       {std::string(), Member(""), Member(std::string(512, '\0')), Member(std::string(1023, '\0')),
+        whole.substr(0, whole.size() - 1), std::string(kTarEndBytes, '\0')}) {
+    storage_.Set("cut.tar.gz", archive);
+    EXPECT_EQ(KindOf(Restore("cut.tar.gz").status()), ErrorKind::kIntegrity) << archive.size();
+  }
 }
 
 TEST_F(RestoreArchiveTest, TakesAReceiptThatCannotBeReadForAnError) {

@@ -1,10 +1,8 @@
 #include "tools/docker_source.h"
 
-#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <string_view>
@@ -18,6 +16,7 @@
 #include "stages/docker_config.h"
 #include "stages/docker_stream.h"
 #include "stages/error_kind.h"
+#include "stages/own_container.h"
 #include "stages/piped_input.h"
 #include "tools/commands.h"
 #include "tools/progress_line.h"
@@ -41,17 +40,18 @@ bool IsLabelled(const DockerContainer& container) {
   return container.Label(ReadWindow::kStopLabel) == "true";
 }
 
-// Whether this process runs in the container, whose id is its host name then.
-bool IsOurs(const DockerContainer& container) {
-  char name[HOST_NAME_MAX + 1] = {};
-  return gethostname(name, sizeof(name) - 1) == 0 && std::strlen(name) == 12 &&
-         absl::StartsWith(container.id, name);
-}
-
 // Whether one of the two directories holds the other, or both are the same.
 bool Overlap(const std::filesystem::path& a, const std::filesystem::path& b) {
   const auto ends = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   return ends.first == a.end() || ends.second == b.end();
+}
+
+// The engine says a bind mount's source as its user wrote it. Symlinks are followed where they are
+// this machine's.
+std::filesystem::path Resolved(const std::string& source, bool local) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::canonical(source, error);
+  return local && !error ? path : std::filesystem::path(source);
 }
 
 }  // namespace
@@ -170,12 +170,13 @@ absl::Status SourceSession::FindUsersOf(const std::string& directory) {
   std::error_code error;
   const std::filesystem::path wanted = std::filesystem::canonical(directory, error);
   if (error) return absl::OkStatus();  // the backup says what is wrong with it
+  const bool local = docker_->endpoint().local();
   for (const DockerContainer& container : containers) {
-    const bool uses = std::any_of(container.mounts.begin(), container.mounts.end(),
-                                  [&](const DockerMount& mount) {
-                                    return !mount.source.empty() && Overlap(wanted, mount.source) &&
-                                           (mount.writable || IsLabelled(container));
-                                  });
+    const bool uses = std::any_of(
+        container.mounts.begin(), container.mounts.end(), [&](const DockerMount& mount) {
+          return !mount.source.empty() && Overlap(wanted, Resolved(mount.source, local)) &&
+                 (mount.writable || IsLabelled(container));
+        });
     if (uses) volume_.users.push_back(container);
   }
   return absl::OkStatus();
@@ -201,13 +202,21 @@ absl::Status SourceSession::ChooseContainers(const DockerFlags& flags, ReadWindo
     }
     // Who only reads does no harm.
     if (window->to_pause.empty()) {
-      std::copy_if(volume_.users.begin(), volume_.users.end(), std::back_inserter(window->to_pause),
-                   [this](const DockerContainer& user) {
-                     return name_.empty() || user.MountOf(name_)->writable;
-                   });
+      std::copy_if(
+          volume_.users.begin(), volume_.users.end(), std::back_inserter(window->to_pause),
+          [this](const DockerContainer& user) { return name_.empty() || user.WritesTo(name_); });
     }
   }
-  std::erase_if(window->to_pause, IsOurs);
+  const OwnContainer own = OwnContainer::Find();
+  std::erase_if(window->to_pause,
+                [&own](const DockerContainer& container) { return own.Is(container); });
+  for (const DockerContainer& container : window->to_pause) {
+    // Who stops itself brings nothing back: the helper ends with the container.
+    if (!flags.containers.empty() || !container.running() || !own.MayBe(container)) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "volstream runs in a container whose id it cannot tell, and container ", container.name,
+        " may be it: name those to ", flags.stop ? "stop" : "pause", " with --container NAME"));
+  }
   if (window->to_pause.empty()) {
     log_->Warning(absl::StrCat("no container writes to ", source_, ", so none is ",
                                flags.stop ? "stopped" : "paused",
@@ -219,7 +228,7 @@ absl::Status SourceSession::ChooseContainers(const DockerFlags& flags, ReadWindo
 
 absl::Status SourceSession::Enter() {
   if (needs_rescue_) {
-    absl::StatusOr<std::unique_ptr<DockerRescue>> rescue = DockerRescue::Start();
+    absl::StatusOr<std::unique_ptr<DockerRescue>> rescue = DockerRescue::Start(log_);
     if (!rescue.ok()) {
       log_->Warning(absl::StrCat("if volstream is killed, containers will not come back: ",
                                  rescue.status().message()));

@@ -334,6 +334,11 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     receipt.entries = plan->entries().size();
     receipt.excluded = plan->excluded();
     receipt.sqlite_snapshots = plan->snapshots();
+  } else {
+    receipt.entries = options_.stream->entries();
+    for (const std::string& text : options_.stream->Warnings()) {
+      warnings.Add(options_.source, text);
+    }
   }
   receipt.blocks = run.stats.blocks;
   receipt.blocks_stored = run.stats.blocks_stored;

@@ -7,6 +7,9 @@
 #define VOLSTREAM_STAGES_BYTE_STREAM_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
@@ -20,6 +23,12 @@ class ByteStream {
   // Waits for bytes and writes what has come to the front of `out`, which is not empty. Returns how
   // many; 0 = the end, now and ever after. After an error nothing more may be read.
   virtual absl::StatusOr<size_t> Read(MutableByteSpan out) = 0;
+
+  // After the end, what its user should know of the bytes that came; texts without the source's
+  // name.
+  virtual std::vector<std::string> Warnings() const { return {}; }
+  // Entries that came so far, where the stream is a tar.
+  virtual uint64_t entries() const { return 0; }
 
   // Makes a waiting Read, and all later ones, end soon with kCancelled. Does not wait.
   virtual void Cancel() = 0;

@@ -29,8 +29,8 @@ bool HasMountBelow(const DockerContainer& container, const std::string& destinat
 
 }  // namespace
 
-DockerStream::DockerStream(DockerClient* client, DockerSource source, EventLog log)
-    : client_(client), source_(std::move(source)), log_(std::move(log)) {}
+DockerStream::DockerStream(DockerClient* client, DockerSource source, bool held_still, EventLog log)
+    : client_(client), source_(std::move(source)), held_still_(held_still), log_(std::move(log)) {}
 
 DockerStream::~DockerStream() {
   {
@@ -122,7 +122,9 @@ absl::StatusOr<std::string> DockerStream::PathInReader() {
     reader_ = container_ = *std::move(id);
     return kReaderPath;
   }
-  return WithContext(first, "cannot make a container to read it with");
+  return absl::Status(first.code(),
+                      absl::StrCat("cannot make a container to read it with: ", first.message(),
+                                   "; run as root, or pull a small image (docker pull busybox)"));
 }
 
 absl::Status DockerStream::RemoveReader(const std::string& id) {
@@ -153,6 +155,15 @@ void DockerStream::RemoveReader() {
                       " (a backup of this volume does so after a week)"));
   }
   reader_.clear();
+}
+
+std::vector<std::string> DockerStream::Warnings() const {
+  const uint64_t databases = watch_.sqlite_files();
+  if (held_still_ || databases == 0) return {};
+  return {absl::StrCat(databases,
+                       databases == 1 ? " SQLite database came" : " SQLite databases came",
+                       " through the Docker engine as they lay there and may be inconsistent: use "
+                       "--stop or --pause, or run where the volume can be read in place")};
 }
 
 void DockerStream::Cancel() {

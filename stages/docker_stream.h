@@ -31,11 +31,15 @@ namespace volstream {
 
 class DockerStream : public ByteStream {
  public:
-  DockerStream(DockerClient* client, DockerSource source, EventLog log);
+  // `held_still`: nothing that volstream knows of writes while it is read.
+  DockerStream(DockerClient* client, DockerSource source, bool held_still, EventLog log);
   ~DockerStream() override;
 
   absl::StatusOr<size_t> Read(MutableByteSpan out) override ABSL_LOCKS_EXCLUDED(mu_);
   void Cancel() override ABSL_LOCKS_EXCLUDED(mu_);
+  // SQLite databases, unless held still: the engine copies them as they lie there.
+  std::vector<std::string> Warnings() const override;
+  uint64_t entries() const override { return watch_.entries(); }
 
  private:
   absl::StatusOr<size_t> ReadOn(MutableByteSpan out);
@@ -50,6 +54,7 @@ class DockerStream : public ByteStream {
 
   DockerClient* const client_;
   const DockerSource source_;
+  const bool held_still_;
   const EventLog log_;
   TarWatch watch_;
   bool ended_ = false;

@@ -68,7 +68,9 @@ absl::StatusOr<size_t> PipedInput::Read(MutableByteSpan out) {
   if (!is_tar_) return bytes;
   const absl::Status status = bytes == 0 ? watch_.Finish() : watch_.Feed(out.first(bytes));
   if (status.ok()) return bytes;
-  return WithContext(status, "standard input began as a tar stream and is not a whole one");
+  return absl::DataLossError(absl::StrCat(
+      "standard input began as a tar stream and is not a whole one: ", status.message(),
+      "; see whether the command before the pipe failed"));
 }
 
 void PipedInput::Cancel() {

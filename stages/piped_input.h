@@ -26,8 +26,7 @@ class PipedInput : public ByteStream {
 
   // Whether the stream begins with a tar header.
   bool is_tar() const { return is_tar_; }
-  // Entries seen so far of a tar.
-  uint64_t entries() const { return watch_.entries(); }
+  uint64_t entries() const override { return watch_.entries(); }
 
   absl::StatusOr<size_t> Read(MutableByteSpan out) override;
   void Cancel() override;

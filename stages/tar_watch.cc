@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,13 @@ constexpr size_t kSizeBytes = 12;
 constexpr size_t kChecksumAt = 148;
 constexpr size_t kChecksumBytes = 8;
 constexpr size_t kTypeAt = 156;
+constexpr char kHardLink = '1';
+constexpr char kGnuSparse = 'S';
+// Whether a block of a sparse map comes next: in the header, and in each such block.
+constexpr size_t kMapFollowsAt = 482;
+constexpr size_t kMapGoesOnAt = 504;
+// "Database File Format", section 1.3; its NUL belongs to it.
+constexpr std::string_view kSqliteMagic("SQLite format 3\0", 16);
 // Extended attributes are the largest records; the kernel allows 64 KiB for one value.
 constexpr uint64_t kMaxPaxBytes = 16 * kMiB;
 
@@ -50,8 +58,18 @@ uint64_t Checksum(ByteSpan header) {
   return sum;
 }
 
+bool HasChecksum(ByteSpan header) {
+  const std::optional<uint64_t> checksum = Number(header.subspan(kChecksumAt, kChecksumBytes));
+  return checksum.has_value() && *checksum == Checksum(header);
+}
+
+bool IsZero(ByteSpan block) {
+  return std::all_of(block.begin(), block.end(), [](uint8_t byte) { return byte == 0; });
+}
+
 bool HasData(char type) {
-  // Links, devices, directories and FIFOs have none, whatever their size field says.
+  // Links (but see OnBlock), devices, directories and FIFOs have none, whatever their size field
+  // says.
   return type < '1' || type > '6';
 }
 
@@ -59,12 +77,8 @@ bool HasData(char type) {
 
 absl::Status TarWatch::Feed(ByteSpan bytes) {
   while (!bytes.empty()) {
-    if (data_left_ > 0) {
-      const auto taken = static_cast<size_t>(std::min<uint64_t>(data_left_, bytes.size()));
-      if (collects_) pax_.append(reinterpret_cast<const char*>(bytes.data()), taken);
-      data_left_ -= taken;
-      offset_ += taken;
-      bytes = bytes.subspan(taken);
+    if (data_left_ > 0 && !sparse_map_) {
+      bytes = bytes.subspan(TakeData(bytes));
       if (data_left_ == 0 && collects_) {
         collects_ = false;
         if (absl::Status status = ReadPax(); !status.ok()) return status;
@@ -78,8 +92,33 @@ absl::Status TarWatch::Feed(ByteSpan bytes) {
     bytes = bytes.subspan(taken);
     if (header_bytes_ < header_.size()) break;
     header_bytes_ = 0;
-    if (absl::Status status = OnHeader(); !status.ok()) return status;
+    if (absl::Status status = OnBlock(); !status.ok()) return status;
   }
+  return absl::OkStatus();
+}
+
+size_t TarWatch::TakeData(ByteSpan bytes) {
+  const auto taken = static_cast<size_t>(std::min<uint64_t>(data_left_, bytes.size()));
+  if (collects_) pax_.append(reinterpret_cast<const char*>(bytes.data()), taken);
+  for (size_t i = 0; i < taken && matches_magic_; ++i) {
+    matches_magic_ = bytes[i] == static_cast<uint8_t>(kSqliteMagic[magic_matched_]);
+    if (!matches_magic_ || ++magic_matched_ < kSqliteMagic.size()) continue;
+    ++sqlite_files_;
+    matches_magic_ = false;
+  }
+  data_left_ -= taken;
+  offset_ += taken;
+  return taken;
+}
+
+absl::Status TarWatch::OnBlock() {
+  if (sparse_map_) {
+    sparse_map_ = header_[kMapGoesOnAt] != 0;
+    return absl::OkStatus();
+  }
+  const uint64_t link_data = std::exchange(link_data_left_, 0);
+  if (link_data == 0 || IsZero(header_) || HasChecksum(header_)) return OnHeader();
+  data_left_ = link_data - kTarBlockBytes;  // this block is its first
   return absl::OkStatus();
 }
 
@@ -88,14 +127,13 @@ absl::Status TarWatch::OnHeader() {
     return absl::DataLossError(
         absl::StrCat("the tar stream is damaged at byte ", offset_ - kTarBlockBytes, ": ", what));
   };
-  if (std::all_of(header_.begin(), header_.end(), [](uint8_t byte) { return byte == 0; })) {
+  if (IsZero(header_)) {
     ++zero_blocks_;
     return absl::OkStatus();
   }
   if (zero_blocks_ > 0) return damaged("an entry after the end mark");
   const ByteSpan header(header_);
-  const std::optional<uint64_t> checksum = Number(header.subspan(kChecksumAt, kChecksumBytes));
-  if (!checksum.has_value() || *checksum != Checksum(header)) return damaged("no tar header");
+  if (!HasChecksum(header)) return damaged("no tar header");
   std::optional<uint64_t> size = Number(header.subspan(kSizeAt, kSizeBytes));
   if (!size.has_value()) return damaged("an impossible size");
 
@@ -106,9 +144,18 @@ absl::Status TarWatch::OnHeader() {
     if (size_.has_value()) size = size_;
     size_.reset();
   }
-  if (!HasData(type)) return absl::OkStatus();
+  if (!HasData(type) && type != kHardLink) return absl::OkStatus();
   if (*size > UINT64_MAX / 2) return damaged("an impossible size");
+  if (type == kHardLink) {
+    link_data_left_ = TarPadded(*size);
+    return absl::OkStatus();
+  }
   data_left_ = TarPadded(*size);
+  sparse_map_ = type == kGnuSparse && header_[kMapFollowsAt] != 0;
+  magic_matched_ = 0;
+  // A shorter file's padding is no part of it.
+  matches_magic_ = *size >= kSqliteMagic.size() &&
+                   (type == '0' || type == '\0' || type == '7' || type == kGnuSparse);
   collects_ = type == 'x' && *size > 0;
   if (!collects_) return absl::OkStatus();
   if (*size > kMaxPaxBytes) return damaged("an extended header of impossible size");

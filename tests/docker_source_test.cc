@@ -105,6 +105,25 @@ TEST_F(DockerSourceTest, OrdinaryUsersReadAVolumeThatNoContainerUses) {
   EXPECT_EQ(docker_.Volumes(), std::vector<std::string>{"lonely"}) << result;
 }
 
+TEST_F(DockerSourceTest, SqliteDatabasesThroughTheEngineAreAWarningUnlessHeldStill) {
+  const std::string path = docker_.NewVolume("databases");
+  WriteFile(path + "/a.db", std::string("SQLite format 3\0", 16) + RandomBytes(1, 5000));
+  WriteFile(path + "/file", "contents");
+  docker_.Run({.name = "user", .volume = "databases"});
+  const std::string words = "1 SQLite database came through the Docker engine";
+  CommandResult result =
+      docker_.VolstreamAsNobody({"backup", "docker:databases", "--to", backups_}).Run();
+  Expect(result, 0, words);
+  const auto receipt = ReceiptOf(backups_ + "/" + ArchivesIn(backups_).at(0));
+  EXPECT_EQ(receipt["entries"], 3);
+  ASSERT_EQ(receipt["warnings"].size(), 1u);
+  EXPECT_NE(receipt["warnings"][0].get<std::string>().find(words), std::string::npos);
+  result =
+      docker_.VolstreamAsNobody({"backup", "docker:databases", "--to", backups_, "--pause"}).Run();
+  Expect(result, 0, "user goes on");
+  EXPECT_EQ(result.err.find("SQLite"), std::string::npos) << result;
+}
+
 // Another volume mounted inside hides what lies there, and shows what is not the volume's.
 TEST_F(DockerSourceTest, AContainerThatHidesPartOfTheVolumeIsNotReadThrough) {
   const Tree tree = MakeVolume("outer");

@@ -13,12 +13,15 @@
 namespace volstream {
 namespace {
 
-std::string Tar() {
-  TarEntry entry;
-  entry.path = "./file";
-  entry.bytes = 2000;
-  std::string tar = TarHeaderOf(entry) + std::string(2000, 'x');
-  tar.resize(TarPadded(tar.size()));
+std::string Tar(const std::vector<std::string>& files = {std::string(2000, 'x')}) {
+  std::string tar;
+  for (const std::string& data : files) {
+    TarEntry entry;
+    entry.path = "./file";
+    entry.bytes = data.size();
+    tar += TarHeaderOf(entry) + data;
+    tar.resize(TarPadded(tar.size()));
+  }
   return tar + std::string(kTarEndBytes, '\0');
 }
 
@@ -42,14 +45,18 @@ class DockerStreamTest : public ::testing::Test {
 
   absl::StatusOr<std::string> ReadAll() {
     const auto client = fake_.Connect();
-    DockerStream stream(client.get(), source_,
+    DockerStream stream(client.get(), source_, held_still_,
                         [this](Severity, std::string_view text) { log_.emplace_back(text); });
     std::string all;
     std::vector<uint8_t> buffer(1000);
     while (true) {
       const absl::StatusOr<size_t> bytes = stream.Read(MutableByteSpan(buffer));
       if (!bytes.ok()) return bytes.status();
-      if (*bytes == 0) return all;
+      if (*bytes == 0) {
+        stream_warnings_ = stream.Warnings();
+        entries_ = stream.entries();
+        return all;
+      }
       all.append(buffer.begin(), buffer.begin() + static_cast<ptrdiff_t>(*bytes));
     }
   }
@@ -57,6 +64,9 @@ class DockerStreamTest : public ::testing::Test {
   DockerSource source_{{"volume", "local", "/v", {}}, {}, {}, "test"};
   FakeReply archive_{200, Tar()};
   std::string images_ = R"([{"Id":"sha256:1"},{"Id":"sha256:2"}])";
+  bool held_still_ = false;
+  std::vector<std::string> stream_warnings_;
+  uint64_t entries_ = 0;
   int refusals_ = 0;
   int inspection_status_ = 200;  // of readers
   DockerContainer reader_ = FakeContainer("reader", "created");
@@ -115,7 +125,7 @@ TEST_F(DockerStreamTest, RemovesItsContainerAfterACancel) {
   reader_.mounts.push_back({"volume", "anonymous", "", "/var/lib/x"});
   const auto client = fake_.Connect();
   {
-    DockerStream stream(client.get(), source_, [](Severity, std::string_view) {});
+    DockerStream stream(client.get(), source_, false, [](Severity, std::string_view) {});
     std::vector<uint8_t> buffer(10);
     EXPECT_TRUE(stream.Read(MutableByteSpan(buffer)).ok());
     client->Cancel();
@@ -146,6 +156,19 @@ TEST_F(DockerStreamTest, AStreamCutShortIsAnErrorAndTheContainerIsRemoved) {
   EXPECT_EQ(fake_.Count("DELETE /v1.41/containers/reader"), 1);
 }
 
+TEST_F(DockerStreamTest, CountsEntriesAndSqliteDatabasesAndWarnsUnlessHeldStill) {
+  const std::string database = std::string("SQLite format 3\0", 16) + std::string(5000, 'x');
+  archive_.body = Tar({database, "x", database});
+  ASSERT_TRUE(ReadAll().ok());
+  EXPECT_EQ(entries_, 3u);
+  ASSERT_EQ(stream_warnings_.size(), 1u);
+  EXPECT_NE(stream_warnings_[0].find("2 SQLite databases"), std::string::npos);
+  EXPECT_NE(stream_warnings_[0].find("--pause"), std::string::npos);
+  held_still_ = true;
+  ASSERT_TRUE(ReadAll().ok());
+  EXPECT_TRUE(stream_warnings_.empty());
+}
+
 TEST_F(DockerStreamTest, ALostConnectionIsAnError) {
   archive_.cut = absl::UnavailableError("connection lost");
   EXPECT_FALSE(ReadAll().ok());
@@ -162,7 +185,7 @@ TEST_F(DockerStreamTest, ARefusalIsPassedOn) {
 
 TEST_F(DockerStreamTest, ACancelBeforeTheStartEndsIt) {
   const auto client = fake_.Connect();
-  DockerStream stream(client.get(), source_, [](Severity, std::string_view) {});
+  DockerStream stream(client.get(), source_, false, [](Severity, std::string_view) {});
   stream.Cancel();
   std::vector<uint8_t> buffer(10);
   EXPECT_TRUE(absl::IsCancelled(stream.Read(MutableByteSpan(buffer)).status()));

@@ -2,6 +2,7 @@
 #include "stages/read_window.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <memory>
 #include <string>
@@ -44,6 +45,7 @@ class ReadWindowTest : public ::testing::Test {
     }
     if (line.find("GET /containers/") == 0) return {200, InspectionOf(FakeContainer("a"))};
     events_.push_back(line.substr(line.find("containers/") + 11));
+    last_thread_ = std::this_thread::get_id();
     return {line.find(fails_) != std::string::npos ? 500 : 204, R"({"message":"broken"})"};
   }
 
@@ -61,6 +63,7 @@ class ReadWindowTest : public ::testing::Test {
   std::string exit_code_;
   std::string fails_ = "nothing fails";
   Lines events_;
+  std::thread::id last_thread_;  // of the last event
   Mutex mu_;
   Lines log_, warnings_;
   FakeDocker fake_{
@@ -190,6 +193,26 @@ TEST_F(ReadWindowTest, ACancelEndsAHookAndTheRestIsUndone) {
   EXPECT_TRUE(window.Finish(false).ok());
   EXPECT_EQ(events_, Lines{});
   EXPECT_EQ(log_.back(), "post-hook: undone");
+}
+
+TEST_F(ReadWindowTest, FinishBringsContainersBackWhereThereIsNoThreadToDoIt) {
+  Stop("a");
+  ReadWindow window(options_);
+  ASSERT_TRUE(window.Open().ok());
+  // No address space has room for such a stack.
+  pthread_attr_t before;
+  pthread_attr_t huge;
+  ASSERT_EQ(pthread_getattr_default_np(&before), 0);
+  ASSERT_EQ(pthread_getattr_default_np(&huge), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&huge, size_t{1} << 60), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
+  window.Close();
+  ASSERT_EQ(pthread_setattr_default_np(&before), 0);
+  pthread_attr_destroy(&huge);
+  pthread_attr_destroy(&before);
+  EXPECT_TRUE(window.Finish(true).ok());
+  EXPECT_EQ(events_, (Lines{"a/stop", "a/start"}));
+  EXPECT_EQ(last_thread_, std::this_thread::get_id());
 }
 
 TEST_F(ReadWindowTest, ClosesWhenItGoes) {

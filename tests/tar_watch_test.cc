@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "stages/tar_header.h"
 
 namespace volstream {
@@ -107,6 +108,78 @@ TEST(TarWatch, ObeysThePaxSizeOfLargeFiles) {
   ASSERT_TRUE(watch.Feed(Bytes(kEnd)).ok());
   EXPECT_TRUE(watch.Finish().ok());
   EXPECT_EQ(watch.entries(), 1u);
+}
+
+// The entry with another type, and its checksum put right.
+std::string Retyped(std::string entry, char type) {
+  entry[156] = type;
+  entry.replace(148, 8, 8, ' ');
+  unsigned sum = 0;
+  for (size_t i = 0; i < 512; ++i) sum += static_cast<uint8_t>(entry[i]);
+  entry.replace(148, 8, absl::StrFormat("%06o", sum) + std::string("\0 ", 2));
+  return entry;
+}
+
+// A GNU sparse entry whose map goes on in this many blocks, which look like nothing.
+std::string SparseEntry(const std::string& data, int map_blocks) {
+  std::string entry = Entry("sparse", data);
+  entry[482] = map_blocks > 0 ? 1 : 0;
+  entry = Retyped(entry, 'S');
+  std::string map;
+  for (int i = 1; i <= map_blocks; ++i) {
+    map +=
+        std::string(504, '7') + std::string(1, i < map_blocks ? '\1' : '\0') + std::string(7, '\0');
+  }
+  return entry.insert(512, map);
+}
+
+TEST(TarWatch, FollowsTheMapsOfGnuSparseEntries) {
+  for (const std::string& data : {std::string(), std::string(3000, 'x')}) {
+    for (const int map_blocks : {0, 1, 3}) {
+      const std::string tar = SparseEntry(data, map_blocks) + Entry("b", "data") + kEnd;
+      for (const size_t piece : {tar.size(), size_t{512}, size_t{7}}) {
+        uint64_t entries = 0;
+        EXPECT_TRUE(Outcome(tar, piece, &entries).ok()) << Outcome(tar, piece);
+        EXPECT_EQ(entries, 2u);
+      }
+    }
+  }
+}
+
+TEST(TarWatch, RefusesASparseEntryCutShort) {
+  const std::string tar = SparseEntry("", 3) + kEnd;
+  for (size_t bytes = 0; bytes < tar.size(); bytes += 256) {
+    EXPECT_TRUE(absl::IsDataLoss(Outcome(tar.substr(0, bytes), 512))) << bytes;
+  }
+}
+
+// pax -o linkdata stores the data with each name; old tars give the size and no data.
+TEST(TarWatch, AcceptsHardLinksWithDataAndWithout) {
+  const std::string with = Retyped(Entry("link", std::string(1500, 'x')), '1');
+  for (const std::string& link : {with, with.substr(0, 512)}) {
+    for (const std::string& next : {std::string(), Entry("b", "data")}) {
+      for (const size_t piece : {size_t{10'000}, size_t{7}}) {
+        const absl::Status status = Outcome(link + next + kEnd, piece);
+        EXPECT_TRUE(status.ok()) << status;
+      }
+    }
+  }
+  EXPECT_TRUE(absl::IsDataLoss(Outcome(with, 512)));
+}
+
+TEST(TarWatch, CountsSqliteDatabases) {
+  const std::string magic("SQLite format 3\0", 16);
+  const std::string tar = Entry("a", magic + std::string(2000, 'x')) + Entry("b", magic) +
+                          Entry("c", "x" + magic) + Entry("d", magic.substr(0, 15) + "x") +
+                          Entry("e", magic.substr(0, 15)) + Entry("f", "") + SparseEntry(magic, 2) +
+                          kEnd;
+  for (const size_t piece : {tar.size(), size_t{512}, size_t{7}}) {
+    TarWatch watch;
+    for (size_t at = 0; at < tar.size(); at += piece) {
+      ASSERT_TRUE(watch.Feed(Bytes(tar.substr(at, piece))).ok());
+    }
+    EXPECT_EQ(watch.sqlite_files(), 3u);
+  }
 }
 
 TEST(TarWatch, RefusesADamagedHeader) {

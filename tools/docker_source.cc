@@ -120,6 +120,10 @@ absl::StatusOr<std::unique_ptr<SourceSession>> SourceSession::Open(const DockerF
   window.hooked = session->volume_.users;
   window.log = [log](Severity severity, std::string_view text) { log->Write(severity, text); };
   if (holds) VS_RETURN_IF_ERROR(session->ChooseContainers(flags, &window));
+  if (!session->volume_.not_in_place.empty()) {
+    session->stream_ = std::make_unique<DockerStream>(session->docker_.get(), session->volume_,
+                                                      session->HeldStill(), window.log);
+  }
   window.on_step = [session = session.get()](PauseStep step, const DockerContainer& container) {
     if (session->rescue_ != nullptr) session->rescue_->OnStep(step, container);
   };
@@ -148,9 +152,6 @@ absl::Status SourceSession::FindVolume(const std::string& name) {
   if (sizes.ok() && sizes->count(name_) > 0) bytes_hint_ = sizes->at(name_);
   log_->Info(absl::StrCat("reading it through the Docker engine, as ", volume_.not_in_place,
                           bytes_hint_ > 0 ? absl::StrCat("; about ", BytesText(bytes_hint_)) : ""));
-  stream_ = std::make_unique<DockerStream>(
-      docker_.get(), volume_,
-      [log = log_](Severity severity, std::string_view text) { log->Write(severity, text); });
   return absl::OkStatus();
 }
 
@@ -224,6 +225,13 @@ absl::Status SourceSession::ChooseContainers(const DockerFlags& flags, ReadWindo
   }
   needs_rescue_ = !window->to_pause.empty();
   return absl::OkStatus();
+}
+
+bool SourceSession::HeldStill() const {
+  return needs_rescue_ || std::none_of(volume_.users.begin(), volume_.users.end(),
+                                       [this](const DockerContainer& user) {
+                                         return user.running() && user.WritesTo(name_);
+                                       });
 }
 
 absl::Status SourceSession::Enter() {

@@ -56,6 +56,9 @@ class SourceSession {
   absl::Status FindUsersOf(const std::string& directory);
   // Sets what is to be stopped or paused, from the flags and labels.
   absl::Status ChooseContainers(const DockerFlags& flags, ReadWindowOptions* window);
+  // Whether no container writes to the volume while it is read: those that would are held, or there
+  // is none that runs.
+  bool HeldStill() const;
   absl::Status Enter();
 
   Log* const log_;

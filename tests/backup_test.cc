@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -20,63 +19,15 @@
 #include "stages/digest.h"
 #include "stages/error_kind.h"
 #include "stages/local_storage.h"
+#include "tests/support/backup_fixture.h"
 #include "tests/support/fake_storage.h"
 #include "tests/support/tar_reader.h"
-#include "tests/support/text_stream.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
 namespace {
 
 namespace fs = std::filesystem;
-
-class BackupTest : public ::testing::Test {
- protected:
-  BackupTest() {
-    fs::create_directory(source_);
-    WriteFile(source_ + "/a", "contents of a");
-    WriteFile(source_ + "/b", RandomBytes(1, 3 * kMiB));
-    options_.source = source_;
-    options_.level = 1;
-    options_.memory_bytes = 64 * kMiB;
-    options_.workers = 2;
-  }
-
-  BackupReport Run(std::vector<Storage*> storages) {
-    return Backup(options_, std::move(storages)).Run();
-  }
-
-  // The one archive that a storage has; fails the test if there is another number of them.
-  static std::string ArchiveIn(const FakeStorage& storage) {
-    std::string found;
-    int count = 0;
-    for (const auto& [name, contents] : storage.objects()) {
-      if (!ArchiveName::Parse(name).has_value()) continue;
-      found = name;
-      ++count;
-    }
-    EXPECT_EQ(count, 1);
-    return found;
-  }
-
-  static Receipt ReceiptIn(const FakeStorage& storage) {
-    const absl::StatusOr<Receipt> receipt =
-        Receipt::FromJson(storage.objects()[ReceiptNameOf(ArchiveIn(storage))]);
-    EXPECT_TRUE(receipt.ok()) << receipt.status();
-    return receipt.value_or(Receipt());
-  }
-
-  // Nothing of a run is at the storage.
-  static void ExpectNothingIn(const FakeStorage& storage) {
-    EXPECT_TRUE(storage.objects().empty()) << storage.objects().begin()->first;
-  }
-
-  TempDir directory_;
-  const std::string source_ = directory_ / "volume";
-  BackupOptions options_;
-  FakeStorage one_{"fake://one/"};
-  FakeStorage two_{"fake://two/"};
-};
 
 TEST_F(BackupTest, ArchiveHoldsTheTree) {
   const BackupReport report = Run({&one_});
@@ -325,120 +276,6 @@ TEST_F(BackupTest, GoesOnWhenStaleUploadsCannotBeListed) {
   EXPECT_TRUE(Run({&one_}).status.ok());
   ASSERT_EQ(events.size(), 1u);
   EXPECT_NE(events[0].find("no ListMultipartUploads"), std::string::npos) << events[0];
-}
-
-// What a test's calls around the reading saw.
-struct Window {
-  void AddTo(BackupOptions* options) {
-    options->before_read = [this] {
-      ++before;
-      return before_status;
-    };
-    options->after_read = [this] { ++after; };
-  }
-  absl::Status before_status;
-  std::atomic<int> before{0};
-  std::atomic<int> after{0};
-};
-
-TEST_F(BackupTest, CallsBeforeAndAfterTheReadingOnce) {
-  Window window;
-  window.AddTo(&options_);
-  EXPECT_TRUE(Run({&one_}).status.ok());
-  EXPECT_EQ(window.before, 1);
-  EXPECT_EQ(window.after, 1);
-}
-
-TEST_F(BackupTest, AFailureBeforeTheReadingEndsTheRun) {
-  Window window;
-  window.AddTo(&options_);
-  window.before_status = absl::AbortedError("the hook failed");
-  EXPECT_EQ(Run({&one_}).status.message(), "the hook failed");
-  EXPECT_EQ(window.after, 1);
-  ExpectNothingIn(one_);
-}
-
-TEST_F(BackupTest, ASourceThatCannotBeReadIsFoundBeforeAnybodyHasToHoldStill) {
-  Window window;
-  window.AddTo(&options_);
-  options_.source = "/nonexistent";
-  EXPECT_EQ(KindOf(Run({&one_}).status), ErrorKind::kVolumeNotFound);
-  options_.source = source_;
-  options_.plan.spool.directory = "/nonexistent";
-  EXPECT_EQ(KindOf(Run({&one_}).status), ErrorKind::kPrerequisite);
-  EXPECT_EQ(window.before, 0);
-  EXPECT_EQ(window.after, 0);
-}
-
-TEST_F(BackupTest, CallsAfterTheReadingWhateverFails) {
-  for (int fault = 1; fault < 4; ++fault) {
-    Window window;
-    window.AddTo(&options_);
-    FakeStorage storage("fake://faulty/");
-    if (fault == 1) storage.faults.begin = absl::UnavailableError("down");
-    if (fault == 2) storage.faults.put = absl::UnavailableError("down");
-    if (fault == 3) storage.faults.new_sink = absl::UnavailableError("down");
-    EXPECT_FALSE(Run({&storage}).status.ok());
-    EXPECT_EQ(window.before, 1) << fault;
-    EXPECT_EQ(window.after, 1) << fault;
-  }
-}
-
-TEST_F(BackupTest, CallsNothingWhereNoDestinationCanBeUsed) {
-  Window window;
-  window.AddTo(&options_);
-  one_.faults.check = absl::PermissionDeniedError("no");
-  EXPECT_FALSE(Run({&one_}).status.ok());
-  EXPECT_EQ(window.before, 0);
-  EXPECT_EQ(window.after, 0);
-}
-
-TEST_F(BackupTest, TheSourceIsReleasedWhileTheUploadGoesOn) {
-  one_.hold_puts = true;
-  Notification released;
-  options_.after_read = [&released] { released.Notify(); };
-  Backup backup(options_, {&one_});
-  std::thread run([&backup] { EXPECT_FALSE(backup.Run().status.ok()); });
-  released.WaitForNotification();
-  one_.WaitForPut();
-  backup.Cancel();
-  run.join();
-}
-
-TEST_F(BackupTest, StoresAStreamAsItComes) {
-  const std::string text = RandomBytes(2, 5 * kMiB);
-  TextStream stream(text, 100'000);
-  options_.stream = &stream;
-  options_.source = "docker:data";
-  options_.name = "data";
-  const BackupReport report = Run({&one_});
-  ASSERT_TRUE(report.status.ok()) << report.status;
-  EXPECT_TRUE(Gunzip(one_.objects()[ArchiveIn(one_)]) == text);
-  EXPECT_EQ(ReceiptIn(one_).source, "docker:data");
-  EXPECT_EQ(ReceiptIn(one_).tar_bytes, text.size());
-  EXPECT_EQ(ArchiveName::Parse(ArchiveIn(one_))->stem, "data");
-}
-
-TEST_F(BackupTest, AStreamThatFailsLeavesNothing) {
-  TextStream stream(RandomBytes(2, 5 * kMiB), 100'000);
-  stream.fail_at = 3 * kMiB;
-  options_.stream = &stream;
-  EXPECT_TRUE(absl::IsDataLoss(Run({&one_}).status));
-  ExpectNothingIn(one_);
-}
-
-TEST_F(BackupTest, ACancelEndsAStreamThatWaits) {
-  TextStream stream(RandomBytes(2, 5 * kMiB), 100'000);
-  stream.wait_at = 2 * kMiB;
-  options_.stream = &stream;
-  Backup backup(options_, {&one_});
-  std::thread canceller([&] {
-    stream.waits.WaitForNotification();
-    backup.Cancel();
-  });
-  EXPECT_EQ(KindOf(backup.Run().status), ErrorKind::kInterrupted);
-  canceller.join();
-  ExpectNothingIn(one_);
 }
 
 TEST_F(BackupTest, EndsWhenCancelledFromAnotherThread) {

@@ -8,7 +8,6 @@
 #ifdef VOLSTREAM_HAVE_LIBURING
 #include <liburing.h>
 #endif
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "bench/process_usage.h"
 #include "engine/check.h"
 
 namespace volstream::bench {
@@ -144,9 +144,6 @@ int Run(const std::string& list, const Options& options) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return t.tv_sec + t.tv_usec / 1e6; };
   nlohmann::ordered_json json;
   json["mode"] = options.mode;
   json["threads"] = options.threads;
@@ -154,7 +151,7 @@ int Run(const std::string& list, const Options& options) {
   json["files"] = paths.size();
   json["bytes"] = bytes.load();
   json["seconds"] = absl::ToDoubleSeconds(absl::Now() - start);
-  json["cpu_seconds"] = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  json["cpu_seconds"] = ProcessCpuSeconds();
   std::printf("%s\n", json.dump().c_str());
   return 0;
 }

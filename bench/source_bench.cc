@@ -1,8 +1,5 @@
 // How fast a tree is planned and read: the walk, then the tar stream through the engine to nowhere,
 // without compression and digests. bench/source.py compares it with tar.
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -11,36 +8,13 @@
 
 #include "absl/time/clock.h"
 #include "bench/null_stages.h"
+#include "bench/process_usage.h"
 #include "engine/pipeline.h"
 #include "stages/tar_source.h"
 #include "stages/volume_plan.h"
 
 namespace volstream::bench {
 namespace {
-
-uint64_t ResidentBytes() {
-  FILE* file = std::fopen("/proc/self/statm", "r");
-  unsigned long total = 0;     // NOLINT(google-runtime-int): scanf's type
-  unsigned long resident = 0;  // NOLINT(google-runtime-int)
-  if (file != nullptr) {
-    if (std::fscanf(file, "%lu %lu", &total, &resident) != 2) resident = 0;
-    std::fclose(file);
-  }
-  return uint64_t{resident} * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return t.tv_sec + t.tv_usec / 1e6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-uint64_t PeakRssBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
-}
 
 int Run(const std::string& directory, int workers, bool plan_only) {
   const uint64_t resident_before = ResidentBytes();
@@ -56,9 +30,9 @@ int Run(const std::string& directory, int workers, bool plan_only) {
   json["entries"] = (*plan)->entries().size();
   json["tar_bytes"] = (*plan)->tar_bytes();
   json["plan_seconds"] = absl::ToDoubleSeconds(planned - start);
-  json["plan_cpu_seconds"] = CpuSeconds();
+  json["plan_cpu_seconds"] = ProcessCpuSeconds();
   json["plan_resident_bytes"] = ResidentBytes() - resident_before;
-  json["plan_peak_bytes"] = PeakRssBytes() - resident_before;
+  json["plan_peak_bytes"] = PeakResidentBytes() - resident_before;
   if (!plan_only) {
     TarSource source(plan->get(), &warnings);
     CopyCodec codec;
@@ -76,7 +50,7 @@ int Run(const std::string& directory, int workers, bool plan_only) {
     json["stream_bytes"] = report.stats.source_bytes;
   }
   json["seconds"] = absl::ToDoubleSeconds(absl::Now() - start);
-  json["cpu_seconds"] = CpuSeconds();
+  json["cpu_seconds"] = ProcessCpuSeconds();
   json["warnings"] = warnings.count();
   std::printf("%s\n", json.dump().c_str());
   return 0;

@@ -68,10 +68,6 @@ class Reading {
   std::atomic<bool> begun_{false};
 };
 
-absl::Status Interrupted() {
-  return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
-}
-
 }  // namespace
 
 Backup::Backup(BackupOptions options, std::vector<Storage*> destinations)
@@ -84,7 +80,7 @@ void Backup::Log(Severity severity, std::string_view text) const {
 void Backup::Cancel() {
   cancelled_ = true;
   MutexLock lock(&mu_);
-  if (pipeline_ != nullptr) pipeline_->Cancel(Interrupted());
+  if (pipeline_ != nullptr) pipeline_->Cancel(InterruptedError());
 }
 
 BackupReport Backup::Run() {
@@ -251,7 +247,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   RemoveStale(*report);
   Reading reading(options_);
   VS_RETURN_IF_ERROR(reading.Begin());
-  if (cancelled_) return Interrupted();
+  if (cancelled_) return InterruptedError();
   std::unique_ptr<VolumePlan> plan;  // none for a stream
   if (options_.stream == nullptr) {
     VS_ASSIGN_OR_RETURN(plan,
@@ -307,7 +303,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     {
       MutexLock lock(&mu_);
       pipeline_ = &pipeline;
-      if (cancelled_) pipeline.Cancel(Interrupted());
+      if (cancelled_) pipeline.Cancel(InterruptedError());
     }
     run = pipeline.Run();
     MutexLock lock(&mu_);

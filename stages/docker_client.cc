@@ -125,7 +125,7 @@ absl::StatusOr<HttpResponse> DockerClient::Send(HttpRequest request, Ends ends) 
 
 absl::Status DockerClient::ReachError(const absl::Status& status) const {
   if (absl::IsCancelled(status)) {
-    return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+    return InterruptedError();
   }
   const auto prerequisite = [&status](const std::string& message) {
     return MakeError(ErrorKind::kPrerequisite, status.code(), message);

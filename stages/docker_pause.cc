@@ -73,7 +73,7 @@ absl::Status DockerPause::Apply(const std::vector<DockerContainer>& containers) 
   }
   for (const DockerContainer& container : containers) {
     if (restored_ || client_->cancelled()) {
-      return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+      return InterruptedError();
     }
     // Not as it was when the source was found: a pre-hook or somebody else may have stopped it
     // since.

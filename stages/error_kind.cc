@@ -18,6 +18,10 @@ absl::Status MakeError(ErrorKind kind, absl::StatusCode code, std::string_view m
   return WithKind(absl::Status(code, absl::string_view(message.data(), message.size())), kind);
 }
 
+absl::Status InterruptedError() {
+  return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+}
+
 absl::Status WithKind(absl::Status status, ErrorKind kind) {
   if (status.ok() || status.GetPayload(kPayloadUrl).has_value()) return status;
   status.SetPayload(kPayloadUrl, absl::Cord(std::to_string(static_cast<int>(kind))));

@@ -23,6 +23,9 @@ enum class ErrorKind {
 // A Status of the given kind. The message is one line: what failed, then the remedy.
 absl::Status MakeError(ErrorKind kind, absl::StatusCode code, std::string_view message);
 
+// What a run that was cancelled ends with: kCancelled, "interrupted".
+absl::Status InterruptedError();
+
 // `status` with its kind set. OK stays OK; a kind that was set before stays.
 absl::Status WithKind(absl::Status status, ErrorKind kind);
 

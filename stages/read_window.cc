@@ -18,7 +18,7 @@ constexpr char kStatusVariable[] = "VOLSTREAM_STATUS";
 absl::Status HookError(const absl::Status& status, const std::string& what) {
   if (status.ok()) return status;
   if (absl::IsCancelled(status)) {
-    return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+    return InterruptedError();
   }
   return WithKind(WithContext(status, absl::StrCat(what, " failed")), ErrorKind::kGeneral);
 }
@@ -97,7 +97,7 @@ absl::Status ReadWindow::Open() {
     opened_ = true;
   }
   absl::Status status = PreHooks();
-  if (status.ok() && cancelled_->load()) status = HookError(absl::CancelledError(""), "");
+  if (status.ok() && cancelled_->load()) status = InterruptedError();
   if (status.ok() && pause_.has_value()) status = pause_->Apply(options_.to_pause);
   open_failed_ = !status.ok();
   return status;

@@ -231,7 +231,7 @@ absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
 
 absl::Status Extraction::CheckNotCancelled() const {
   if (options_.cancelled == nullptr || !options_.cancelled->load()) return absl::OkStatus();
-  return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+  return InterruptedError();
 }
 
 void Extraction::RestoreDirectoryTimes() {

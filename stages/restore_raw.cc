@@ -20,7 +20,7 @@ absl::Status CopyTo(int fd, ArchiveReader* reader, const std::string& url, const
   GzipReader inflater([reader] { return reader->Next(); });
   while (true) {
     if (options.cancelled != nullptr && options.cancelled->load()) {
-      return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+      return InterruptedError();
     }
     const absl::StatusOr<ByteSpan> bytes = inflater.Next();
     if (absl::IsDataLoss(bytes.status())) {

@@ -102,7 +102,7 @@ class Snapshot {
 
 absl::Status Snapshot::CheckCancelled() const {
   if (!patience_.cancelled()) return absl::OkStatus();
-  return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+  return InterruptedError();
 }
 
 absl::Status Snapshot::OpenDatabase() {

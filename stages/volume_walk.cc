@@ -60,7 +60,7 @@ absl::Status VolumeWalk::Run(const std::string& root) {
   VS_RETURN_IF_ERROR(Push(index, directory));
   while (!frames_.empty()) {
     if (cancelled_ != nullptr && cancelled_->load()) {
-      return MakeError(ErrorKind::kInterrupted, absl::StatusCode::kCancelled, "interrupted");
+      return InterruptedError();
     }
     Frame& top = frames_.back();
     if (top.next_entry == top.entries.size()) {

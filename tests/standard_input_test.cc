@@ -195,6 +195,14 @@ TEST_F(StandardInput, NeedsAName) {
   EXPECT_EQ(NamesIn(backups_), std::vector<std::string>{});
 }
 
+TEST_F(StandardInput, HooksHearWhatItIs) {
+  WriteFile(directory_ / "dump", "some bytes");
+  const CommandResult result =
+      BackUpFrom(directory_ / "dump", {"--pre-hook", "echo \"source: $VOLSTREAM_SOURCE.\""});
+  ASSERT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(result.err.find("source: standard input."), std::string::npos) << result;
+}
+
 TEST_F(StandardInput, OptionsForDirectoriesAreRefused) {
   WriteFile(directory_ / "dump", "some bytes");
   for (const std::vector<std::string>& option : std::vector<std::vector<std::string>>{

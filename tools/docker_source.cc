@@ -157,7 +157,6 @@ absl::Status SourceSession::FindVolume(const std::string& name) {
 
 absl::Status SourceSession::OpenStandardInput() {
   source_ = "standard input";
-  name_ = "stdin";
   VS_ASSIGN_OR_RETURN(std::unique_ptr<PipedInput> input, PipedInput::Open(STDIN_FILENO));
   stream_is_tar_ = input->is_tar();
   log_->Info(stream_is_tar_ ? "standard input is a tar stream: it is stored as a .tar.gz"

@@ -2,6 +2,7 @@
 #ifndef VOLSTREAM_ENGINE_BYTES_H_
 #define VOLSTREAM_ENGINE_BYTES_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,6 +12,10 @@ namespace volstream {
 // Borrowed bytes: whoever hands out a span says how long it lives.
 using ByteSpan = std::span<const uint8_t>;
 using MutableByteSpan = std::span<uint8_t>;
+
+inline bool IsZero(ByteSpan bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
+}
 
 // MiB and GiB are powers of two; MB and GB (10^6, 10^9) appear only in text for people.
 inline constexpr uint64_t kKiB = uint64_t{1} << 10;

@@ -13,6 +13,7 @@
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/curl_transport.h"
+#include "stages/digest.h"
 #include "stages/error_kind.h"
 #include "stages/http_stream.h"
 #include "stages/sigv4.h"
@@ -44,7 +45,7 @@ std::string Escaped(const std::string& text) { return UriEncode(text, /*keep_sla
 // The text must outlive the request.
 void SetJson(std::string_view json, HttpRequest* request) {
   request->headers.push_back({"Content-Type", "application/json"});
-  request->body = ByteSpan(reinterpret_cast<const uint8_t*>(json.data()), json.size());
+  request->body = AsBytes(json);
 }
 
 }  // namespace

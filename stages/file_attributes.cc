@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "stages/digest.h"
 #include "stages/tar_header.h"
 #include "stages/warnings.h"
 
@@ -142,8 +143,7 @@ FileAttributes ReadFileAttributes(const std::string& path) {
       continue;
     }
     if (name == kAccessAcl || name == kDefaultAcl) {
-      const std::string text =
-          AclText(ByteSpan(reinterpret_cast<const uint8_t*>(value->data()), value->size()));
+      const std::string text = AclText(AsBytes(*value));
       if (text.empty()) {
         attributes.unreadable.push_back(
             absl::StrCat("its ", name, " is of a form that is not known, left out"));

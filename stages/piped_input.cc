@@ -34,9 +34,8 @@ absl::StatusOr<std::unique_ptr<PipedInput>> PipedInput::Open(int fd) {
         "pipe failed");
   }
   input->first_.resize(bytes);
-  input->is_tar_ = bytes == kTarBlockBytes && TarWatch().Feed(input->first_).ok() &&
-                   std::any_of(input->first_.begin(), input->first_.end(),
-                               [](uint8_t byte) { return byte != 0; });
+  input->is_tar_ =
+      bytes == kTarBlockBytes && !IsZero(input->first_) && TarWatch().Feed(input->first_).ok();
   return input;
 }
 
@@ -74,9 +73,8 @@ absl::StatusOr<size_t> PipedInput::Read(MutableByteSpan out) {
 }
 
 void PipedInput::Cancel() {
-  const uint64_t one = 1;
   // Only fails when the counter is full: it is readable then as well.
-  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof(one));
+  eventfd_write(wake_.get(), 1);
 }
 
 }  // namespace volstream

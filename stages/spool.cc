@@ -22,10 +22,6 @@ bool SameFile(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-bool IsZero(ByteSpan data) {
-  return std::all_of(data.begin(), data.end(), [](uint8_t byte) { return byte == 0; });
-}
-
 // A file in `directory` that has no name.
 absl::StatusOr<UniqueFd> OpenUnnamed(const std::string& directory) {
   UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));

@@ -21,8 +21,6 @@ constexpr char kGnuSparse = 'S';
 // Whether a block of a sparse map comes next: in the header, and in each such block.
 constexpr size_t kMapFollowsAt = 482;
 constexpr size_t kMapGoesOnAt = 504;
-// "Database File Format", section 1.3; its NUL belongs to it.
-constexpr std::string_view kSqliteMagic("SQLite format 3\0", 16);
 // Extended attributes are the largest records; the kernel allows 64 KiB for one value.
 constexpr uint64_t kMaxPaxBytes = 16 * kMiB;
 
@@ -63,10 +61,6 @@ bool HasChecksum(ByteSpan header) {
   return checksum.has_value() && *checksum == Checksum(header);
 }
 
-bool IsZero(ByteSpan block) {
-  return std::all_of(block.begin(), block.end(), [](uint8_t byte) { return byte == 0; });
-}
-
 bool HasData(char type) {
   // Links (but see OnBlock), devices, directories and FIFOs have none, whatever their size field
   // says.
@@ -100,11 +94,11 @@ absl::Status TarWatch::Feed(ByteSpan bytes) {
 size_t TarWatch::TakeData(ByteSpan bytes) {
   const auto taken = static_cast<size_t>(std::min<uint64_t>(data_left_, bytes.size()));
   if (collects_) pax_.append(reinterpret_cast<const char*>(bytes.data()), taken);
-  for (size_t i = 0; i < taken && matches_magic_; ++i) {
-    matches_magic_ = bytes[i] == static_cast<uint8_t>(kSqliteMagic[magic_matched_]);
-    if (!matches_magic_ || ++magic_matched_ < kSqliteMagic.size()) continue;
-    ++sqlite_files_;
-    matches_magic_ = false;
+  if (start_left_ > 0) {
+    const size_t count = std::min(taken, start_left_);
+    std::copy_n(bytes.begin(), count, start_.end() - static_cast<ptrdiff_t>(start_left_));
+    start_left_ -= count;
+    if (start_left_ == 0 && IsSqliteHeader(start_)) ++sqlite_files_;
   }
   data_left_ -= taken;
   offset_ += taken;
@@ -152,10 +146,10 @@ absl::Status TarWatch::OnHeader() {
   }
   data_left_ = TarPadded(*size);
   sparse_map_ = type == kGnuSparse && header_[kMapFollowsAt] != 0;
-  magic_matched_ = 0;
   // A shorter file's padding is no part of it.
-  matches_magic_ = *size >= kSqliteMagic.size() &&
-                   (type == '0' || type == '\0' || type == '7' || type == kGnuSparse);
+  const bool may_be_sqlite =
+      *size >= start_.size() && (type == '0' || type == '\0' || type == '7' || type == kGnuSparse);
+  start_left_ = may_be_sqlite ? start_.size() : 0;
   collects_ = type == 'x' && *size > 0;
   if (!collects_) return absl::OkStatus();
   if (*size > kMaxPaxBytes) return damaged("an extended header of impossible size");

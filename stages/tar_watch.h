@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "engine/bytes.h"
+#include "stages/sqlite_snapshot.h"
 #include "stages/tar_header.h"
 
 namespace volstream {
@@ -40,16 +41,16 @@ class TarWatch {
   absl::Status ReadPax();
 
   std::array<uint8_t, kTarBlockBytes> header_ = {};
-  size_t header_bytes_ = 0;       // of header_ that have come
-  uint64_t data_left_ = 0;        // of the current entry, padding included
-  bool sparse_map_ = false;       // the next block goes on with a sparse entry's map
-  uint64_t link_data_left_ = 0;   // of a hard link, if it has data
-  size_t magic_matched_ = 0;      // bytes of SQLite's magic that the entry begins with
-  bool matches_magic_ = false;    // so far
-  bool collects_ = false;         // the data is pax records
-  std::string pax_;               // which end up here
-  std::optional<uint64_t> size_;  // of the next entry, from its pax header
-  int zero_blocks_ = 0;           // one after another
+  size_t header_bytes_ = 0;      // of header_ that have come
+  uint64_t data_left_ = 0;       // of the current entry, padding included
+  bool sparse_map_ = false;      // the next block goes on with a sparse entry's map
+  uint64_t link_data_left_ = 0;  // of a hard link, if it has data
+  std::array<uint8_t, kSqliteMagicBytes> start_ = {};  // of the current file's data
+  size_t start_left_ = 0;                              // of start_, still to come
+  bool collects_ = false;                              // the data is pax records
+  std::string pax_;                                    // which end up here
+  std::optional<uint64_t> size_;                       // of the next entry, from its pax header
+  int zero_blocks_ = 0;                                // one after another
   uint64_t entries_ = 0;
   uint64_t sqlite_files_ = 0;
   uint64_t offset_ = 0;

@@ -70,12 +70,11 @@ bool Drain(int fd, LineCutter* lines) {
   return true;
 }
 
-// Ends the command with its group, and waits for it.
-void Reap(pid_t pid) {
-  kill(-pid, SIGKILL);
+siginfo_t WaitForEnd(pid_t pid) {
   siginfo_t info = {};
   while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
   }
+  return info;
 }
 
 absl::Status ExitStatus(const siginfo_t& info) {
@@ -128,7 +127,8 @@ absl::Status HostCommand::Run(absl::Duration timeout, const LineCutter::OnLine& 
   const int pid_fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   if (pid_fd < 0) {
     const int error = errno;
-    Reap(pid);
+    kill(-pid, SIGKILL);
+    WaitForEnd(pid);
     close(output[0]);
     return absl::FailedPreconditionError(absl::StrCat(
         "the system does not let a command be waited for (pidfd_open): ", strerrordesc_np(error),
@@ -139,9 +139,7 @@ absl::Status HostCommand::Run(absl::Duration timeout, const LineCutter::OnLine& 
 
   LineCutter lines(on_line);
   absl::Status ended_early = Follow(pid, pid_fd, output[0], timeout, &lines);
-  siginfo_t info = {};
-  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
-  }
+  const siginfo_t info = WaitForEnd(pid);
   // What a child of the command's holds open is not waited for.
   Drain(output[0], &lines);
   lines.Finish();

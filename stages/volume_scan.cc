@@ -83,6 +83,12 @@ class ScanDirectory {
   std::vector<Chunk> chunks;
 };
 
+// Of a listing, or of one chunk of it.
+template <typename Task>
+ScanDirectory::State* StateOf(const Task& task) {
+  return task.is_listing ? &task.directory->state : &task.directory->chunks[task.chunk].state;
+}
+
 VolumeScan::VolumeScan(ScanOptions options, const std::atomic<bool>* cancelled)
     : options_(std::move(options)),
       cancelled_(cancelled),
@@ -128,10 +134,8 @@ void VolumeScan::Loop() {
       mu_.Await([this] { return stop_ || CanWork(); });
       if (stop_) return;
       task = Pop();
-      ScanDirectory::State* const state =
-          task.is_listing ? &task.directory->state : &task.directory->chunks[task.chunk].state;
-      if (*state != ScanDirectory::State::kIdle) continue;  // the consumer was faster
-      *state = ScanDirectory::State::kRunning;
+      if (!IsIdle(task)) continue;  // the consumer was faster
+      *StateOf(task) = ScanDirectory::State::kRunning;
     }
     if (task.is_listing) {
       PerformListing(task.directory);
@@ -211,12 +215,7 @@ void VolumeScan::PerformListing(const std::shared_ptr<ScanDirectory>& directory)
     Push(Task{directory, chunk, /*is_listing=*/false,
               PlaceOf(directory->path) + '\0' + directory->Name(chunk * kChunkEntries)});
   }
-  if (chunk_count > 0) {
-    ScanDirectory::Chunk& first = directory->chunks[0];
-    first.state = ScanDirectory::State::kDone;
-    ahead_ += first.entries.size();
-    AddListings(first.entries);
-  }
+  if (chunk_count > 0) FinishChunk(directory.get(), 0);
   directory->state = ScanDirectory::State::kDone;
 }
 
@@ -229,10 +228,7 @@ void VolumeScan::PerformChunk(const std::shared_ptr<ScanDirectory>& directory, s
     FailAll(directory.get(), chunk, errno);
   }
   MutexLock lock(&mu_);
-  ScanDirectory::Chunk& done = directory->chunks[chunk];
-  done.state = ScanDirectory::State::kDone;
-  ahead_ += done.entries.size();
-  AddListings(done.entries);
+  FinishChunk(directory.get(), chunk);
 }
 
 void VolumeScan::Push(Task task) {
@@ -249,19 +245,18 @@ VolumeScan::Task VolumeScan::Pop() {
 
 bool VolumeScan::IsLater(const Task& a, const Task& b) { return a.place > b.place; }
 
-void VolumeScan::AddListings(const std::vector<ScannedEntry>& entries) {
-  for (const ScannedEntry& entry : entries) {
+void VolumeScan::FinishChunk(ScanDirectory* directory, size_t chunk) {
+  ScanDirectory::Chunk& done = directory->chunks[chunk];
+  done.state = ScanDirectory::State::kDone;
+  ahead_ += done.entries.size();
+  for (const ScannedEntry& entry : done.entries) {
     if (entry.directory == nullptr) continue;
     Push(Task{entry.directory, 0, /*is_listing=*/true, PlaceOf(entry.directory->path)});
   }
   DropDoneTasks();
 }
 
-bool VolumeScan::IsIdle(const Task& task) {
-  const ScanDirectory& directory = *task.directory;
-  return (task.is_listing ? directory.state : directory.chunks[task.chunk].state) ==
-         ScanDirectory::State::kIdle;
-}
+bool VolumeScan::IsIdle(const Task& task) { return *StateOf(task) == ScanDirectory::State::kIdle; }
 
 void VolumeScan::DropDoneTasks() {
   // While enough is scanned ahead elsewhere, the consumer does all itself and nobody takes tasks;
@@ -332,39 +327,29 @@ ScannedEntry VolumeScan::Stat(const std::shared_ptr<ScanDirectory>& directory, i
   return entry;
 }
 
-VolumeScan::Listing VolumeScan::List(const std::shared_ptr<ScanDirectory>& directory) {
-  bool mine = false;
-  {
-    MutexLock lock(&mu_);
-    if (directory->state == ScanDirectory::State::kIdle) {
-      directory->state = ScanDirectory::State::kRunning;
-      mine = true;
-    } else {
-      mu_.Await([&] { return directory->state == ScanDirectory::State::kDone; });
-    }
+bool VolumeScan::Claim(const Task& task) {
+  ScanDirectory::State* const state = StateOf(task);
+  MutexLock lock(&mu_);
+  if (*state != ScanDirectory::State::kIdle) {
+    mu_.Await([state] { return *state == ScanDirectory::State::kDone; });
+    return false;
   }
-  if (mine) PerformListing(directory);
+  *state = ScanDirectory::State::kRunning;
+  return true;
+}
+
+VolumeScan::Listing VolumeScan::List(const std::shared_ptr<ScanDirectory>& directory) {
+  if (Claim(Task{directory, 0, /*is_listing=*/true, ""})) PerformListing(directory);
   return Listing{directory->error, directory->partial, directory->chunks.size()};
 }
 
 std::vector<ScannedEntry> VolumeScan::Take(const std::shared_ptr<ScanDirectory>& directory,
                                            size_t chunk) {
-  ScanDirectory::Chunk* const wanted = &directory->chunks[chunk];
-  bool mine = false;
-  {
-    MutexLock lock(&mu_);
-    if (wanted->state == ScanDirectory::State::kIdle) {
-      wanted->state = ScanDirectory::State::kRunning;
-      mine = true;
-    } else {
-      mu_.Await([&] { return wanted->state == ScanDirectory::State::kDone; });
-    }
-  }
-  if (mine) PerformChunk(directory, chunk);
+  if (Claim(Task{directory, chunk, /*is_listing=*/false, ""})) PerformChunk(directory, chunk);
   std::vector<ScannedEntry> entries;
   MutexLock lock(&mu_);
-  ahead_ -= wanted->entries.size();
-  entries.swap(wanted->entries);
+  entries.swap(directory->chunks[chunk].entries);
+  ahead_ -= entries.size();
   return entries;
 }
 

@@ -78,8 +78,10 @@ class VolumeScan {
   void Push(Task task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The task that the consumer needs first.
   Task Pop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Queues what a finished chunk leads to: the listings of its directories.
-  void AddListings(const std::vector<ScannedEntry>& entries) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether it is for the caller to perform the task; else it is done by now.
+  bool Claim(const Task& task) ABSL_LOCKS_EXCLUDED(mu_);
+  // Gives the chunk to the consumer, and queues the listings of its directories.
+  void FinishChunk(ScanDirectory* directory, size_t chunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Forgets tasks that the consumer has done itself, once they are the most.
   void DropDoneTasks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static bool IsIdle(const Task& task);

@@ -19,10 +19,6 @@
 namespace volstream {
 namespace {
 
-std::string Join(const std::string& directory, const std::string& name) {
-  return directory.empty() ? name : directory + "/" + name;
-}
-
 bool MeansVanished(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
 
 }  // namespace
@@ -99,11 +95,16 @@ absl::Status VolumeWalk::Push(uint32_t index, std::shared_ptr<ScanDirectory> dir
   return absl::OkStatus();
 }
 
+std::string VolumeWalk::ChildPath(uint32_t parent, const std::string& name) const {
+  const std::string directory = plan_->PathOf(parent);
+  return directory.empty() ? name : directory + "/" + name;
+}
+
 absl::Status VolumeWalk::CheckNoLoop(const ScannedEntry& entry, uint32_t parent) const {
   for (uint32_t i = parent; i != VolumePlan::kNone; i = plan_->entries_[i].parent) {
     const VolumePlan::Entry& above = plan_->entries_[i];
     if (above.device != entry.device || above.inode != entry.inode) continue;
-    const std::string path = Join(plan_->PathOf(parent), entry.name);
+    const std::string path = ChildPath(parent, entry.name);
     const std::string outer = plan_->PathOf(i);
     return absl::FailedPreconditionError(
         absl::StrCat("the source holds itself: ", PrintablePath(path), " is ",
@@ -117,7 +118,7 @@ absl::Status VolumeWalk::CheckNoLoop(const ScannedEntry& entry, uint32_t parent)
 absl::Status VolumeWalk::CheckAllowed(const ScannedEntry& entry, uint32_t parent) const {
   for (const PlanOptions::Forbidden& directory : options_.forbidden) {
     if (directory.device != entry.device || directory.inode != entry.inode) continue;
-    const std::string path = Join(plan_->PathOf(parent), entry.name);
+    const std::string path = ChildPath(parent, entry.name);
     return absl::FailedPreconditionError(
         absl::StrCat(directory.what, " is ", PrintablePath(path),
                      " of the source (a bind mount): choose one outside of it, or leave it out "
@@ -128,7 +129,6 @@ absl::Status VolumeWalk::CheckAllowed(const ScannedEntry& entry, uint32_t parent
 }
 
 absl::Status VolumeWalk::TakeDatabase(uint32_t parent, ScannedEntry* entry) {
-  const std::string path = Join(plan_->PathOf(parent), entry->name);
   const UniqueFd directory =
       OpenBeneath(plan_->root_fd(), plan_->PathOf(parent), O_RDONLY | O_DIRECTORY);
   if (!directory.valid()) return absl::OkStatus();  // the reader will say so
@@ -146,9 +146,10 @@ absl::Status VolumeWalk::TakeDatabase(uint32_t parent, ScannedEntry* entry) {
   }
   if (absl::IsCancelled(snapshot.status())) return snapshot.status();
   if (WarnsOfSnapshot(snapshot.status())) {
-    warnings_->Add(path, absl::StrCat("is stored as it lies there, with its -wal and -journal, and "
-                                      "may be inconsistent: ",
-                                      snapshot.status().message()));
+    warnings_->Add(ChildPath(parent, entry->name),
+                   absl::StrCat("is stored as it lies there, with its -wal and -journal, and "
+                                "may be inconsistent: ",
+                                snapshot.status().message()));
   }
   return absl::OkStatus();
 }
@@ -159,7 +160,7 @@ absl::Status VolumeWalk::Visit(uint32_t parent, ScannedEntry* entry) {
       frames_.back().left_out.contains(entry->name)) {
     return absl::OkStatus();
   }
-  const auto path = [&] { return Join(plan_->PathOf(parent), entry->name); };
+  const auto path = [&] { return ChildPath(parent, entry->name); };
   if (entry->error != 0) {
     if (MeansVanished(entry->error)) {
       warnings_->Add(path(), "vanished during the walk; left out");

@@ -52,6 +52,8 @@ class VolumeWalk {
 
   absl::Status Push(uint32_t index, std::shared_ptr<ScanDirectory> directory);
   absl::Status Visit(uint32_t parent, ScannedEntry* entry);
+  // The path of a name in the directory of entry `parent`.
+  std::string ChildPath(uint32_t parent, const std::string& name) const;
   // Fails if the directory is one of those that are being visited.
   absl::Status CheckNoLoop(const ScannedEntry& entry, uint32_t parent) const;
   // Fails if it is one of options_.forbidden.

@@ -1,13 +1,9 @@
 // What a person gets who asks for something that cannot work: one line with the remedy, the right
 // exit code, and nothing half-written at the destination. S3's own cases are in backup_s3_test.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,6 +11,7 @@
 #include "engine/bytes.h"
 #include "tests/support/archive.h"
 #include "tests/support/cli.h"
+#include "tests/support/guards.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
@@ -52,28 +49,6 @@ TEST_F(BadInput, ASourceBehindToIsNoDestination) {
   EXPECT_EQ(NamesIn(source_), std::vector<std::string>{"file"});
   EXPECT_EQ(ArchivesIn(backups_).size(), 1u);
 }
-
-// A file system of a few MiB, mounted while the object lives; RLIMIT_FSIZE stands in for it where
-// mounting is not allowed.
-class SmallDisk {
- public:
-  explicit SmallDisk(const std::string& path) : path_(path) {
-    mkdir(path.c_str(), 0777);
-    mounted_ = mount("tmpfs", path.c_str(), "tmpfs", 0, "size=4m,mode=0777") == 0;
-    if (!mounted_) std::printf("no tmpfs here (%s)\n", strerror(errno));
-  }
-  ~SmallDisk() {
-    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  bool mounted() const { return mounted_; }
-
- private:
-  const std::string path_;
-  bool mounted_ = false;
-};
 
 TEST_F(BadInput, SourceThatIsNotThere) {
   const std::string missing = directory_ / "no-such-volume";
@@ -147,8 +122,10 @@ TEST_F(BadInput, DestinationThatMayNotBeWritten) {
 TEST_F(BadInput, DiskFullAtTheDestination) {
   WriteFile(source_ + "/random", RandomBytes(3, 16 * kMiB));
   const std::string small = directory_ / "small";
-  const SmallDisk disk(small);
+  MakeDirectory(small);
+  const Mount disk(small);
   Command command = Volstream({"backup", source_, "--to", small});
+  // Stands in for it where mounting is not allowed.
   if (!disk.mounted()) command.LimitFileSize(4 * kMiB);
   ExpectOneError(command.Run(), kExitGeneral, {small, disk.mounted() ? "space" : "file"});
   EXPECT_EQ(NamesIn(small), std::vector<std::string>{});
@@ -171,7 +148,8 @@ TEST_F(BadInput, DiskFullLeavesOlderBackupsAlone) {
 TEST_F(BadInput, OneOfTwoDestinationsFullIsAPartialSuccess) {
   WriteFile(source_ + "/random", RandomBytes(3, 16 * kMiB));
   const std::string small = directory_ / "small";
-  const SmallDisk disk(small);
+  MakeDirectory(small);
+  const Mount disk(small);
   if (!disk.mounted()) GTEST_SKIP() << "needs a file system of its own; s3_fault_test has a like";
   const CommandResult result =
       Volstream({"backup", source_, "--to", backups_, "--to", small}).Run();
@@ -187,7 +165,8 @@ TEST_F(BadInput, OneOfTwoDestinationsFullIsAPartialSuccess) {
 TEST_F(BadInput, OneOfTwoDestinationsFullStopsAllWhenTold) {
   WriteFile(source_ + "/random", RandomBytes(3, 16 * kMiB));
   const std::string small = directory_ / "small";
-  const SmallDisk disk(small);
+  MakeDirectory(small);
+  const Mount disk(small);
   if (!disk.mounted()) GTEST_SKIP() << "needs a file system of its own; s3_fault_test has a like";
   const CommandResult result =
       Volstream({"backup", source_, "--to", backups_, "--to", small, "--on-sink-failure", "stop"})

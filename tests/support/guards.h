@@ -8,7 +8,7 @@
 
 namespace volstream {
 
-// A tmpfs, or a bind mount of `source`, at the directory `path`.
+// A tmpfs of 4 MiB, or a bind mount of `source`, at the directory `path`.
 class Mount {
  public:
   explicit Mount(const std::string& path);

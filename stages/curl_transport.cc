@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -53,6 +54,10 @@ class CurlTransport::Loop {
     queue_.CancelAll();
     curl_multi_wakeup(multi_);
   }
+  void SetConcurrency(int transfers) {
+    concurrency_ = transfers;
+    curl_multi_wakeup(multi_);
+  }
   Usage usage() const {
     return {requests_.load(), connections_.load(), bytes_sent_.load(), bytes_received_.load()};
   }
@@ -68,7 +73,8 @@ class CurlTransport::Loop {
   std::unique_ptr<CurlJob> Detach(CURL* easy);
   void Complete(std::unique_ptr<CurlJob> job, absl::Status status);
   bool HasFreeConnection() const {
-    return active_.size() < static_cast<size_t>(options_.connections);
+    return active_.size() <
+           static_cast<size_t>(std::min(options_.connections, concurrency_.load()));
   }
   int PollTimeoutMs() const;
 
@@ -80,6 +86,7 @@ class CurlTransport::Loop {
   std::unordered_map<CURL*, std::unique_ptr<CurlJob>> active_;
   std::vector<CURL*> idle_handles_;
 
+  std::atomic<int> concurrency_{std::numeric_limits<int>::max()};
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> connections_{0};
   std::atomic<uint64_t> bytes_sent_{0};
@@ -243,6 +250,7 @@ void CurlTransport::Submit(HttpRequest request, Done done) {
   loop_->Submit(std::move(request), std::move(done));
 }
 void CurlTransport::Sweep() { loop_->Sweep(); }
+void CurlTransport::SetConcurrency(int transfers) { loop_->SetConcurrency(transfers); }
 void CurlTransport::CancelAll() { loop_->CancelAll(); }
 CurlTransport::Usage CurlTransport::usage() const { return loop_->usage(); }
 

@@ -42,6 +42,7 @@ class CurlTransport : public HttpTransport {
 
   void Submit(HttpRequest request, Done done) override;
   void Sweep() override;
+  void SetConcurrency(int transfers) override;
   void CancelAll() override;
 
   struct Usage {

@@ -105,6 +105,10 @@ class HttpTransport {
   // with the flag set end in the same way without a call of Sweep. Any thread; does not wait.
   virtual void Sweep() = 0;
 
+  // From here on at most this many transfers start at a time (1 or more; the transport's own limit
+  // holds as well). Those that run go on. Any thread. A transport may pass over it.
+  virtual void SetConcurrency(int /*transfers*/) {}
+
   // Ends soon, with kCancelled, all requests, and those submitted later. For good. Any thread.
   virtual void CancelAll() = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "absl/strings/numbers.h"
 #include "stages/absl_text.h"
@@ -15,43 +16,56 @@ constexpr int kMaxDoublings = 30;
 // A server that asks for more is asked again sooner.
 constexpr absl::Duration kMaxRetryAfter = absl::Minutes(5);
 
-bool IsTransient(std::string_view s3_code) {
-  // BadDigest and XAmzContentSHA256Mismatch: the body was damaged on its way; ours is still whole.
-  for (const std::string_view code :
-       {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling",
-        "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded", "OperationAborted",
-        "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}) {
-    if (s3_code == code) return true;
-  }
-  return false;
+template <size_t kCount>
+bool IsOneOf(std::string_view code, const std::string_view (&codes)[kCount]) {
+  return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
 }
+
+constexpr std::string_view kThrottleCodes[] = {"SlowDown",
+                                               "ServiceUnavailable",
+                                               "Throttling",
+                                               "ThrottlingException",
+                                               "RequestLimitExceeded",
+                                               "BandwidthLimitExceeded"};
+constexpr std::string_view kOutageCodes[] = {"RequestTimeout", "InternalError", "OperationAborted"};
+// The body was damaged on its way; ours is still whole.
+constexpr std::string_view kDamageCodes[] = {"BadDigest", "XAmzContentSHA256Mismatch",
+                                             "IncompleteBody"};
 
 }  // namespace
 
 RetryVerdict RetryPolicy::Classify(const TryOutcome& outcome) {
   if (!outcome.transport.ok()) {
     return absl::IsUnavailable(outcome.transport) || absl::IsDeadlineExceeded(outcome.transport)
-               ? RetryVerdict::kYes
+               ? RetryVerdict::kOutage
                : RetryVerdict::kNo;
   }
   if (outcome.s3_code == "RequestTimeTooSkewed") return RetryVerdict::kAfterClockFix;
-  if (IsTransient(outcome.s3_code)) return RetryVerdict::kYes;
+  if (IsOneOf(outcome.s3_code, kDamageCodes)) return RetryVerdict::kYes;
+  if (IsThrottle(outcome) || IsOneOf(outcome.s3_code, kOutageCodes)) return RetryVerdict::kOutage;
   switch (outcome.http_status) {
     case 408:
-    case 429:
-      return RetryVerdict::kYes;
+      return RetryVerdict::kOutage;
     case 501:  // not implemented
     case 505:  // HTTP version not supported
     case 507:  // storage full
       return RetryVerdict::kNo;
     default:
-      return outcome.http_status >= 500 ? RetryVerdict::kYes : RetryVerdict::kNo;
+      return outcome.http_status >= 500 ? RetryVerdict::kOutage : RetryVerdict::kNo;
   }
 }
 
-std::optional<absl::Duration> RetryPolicy::NextDelay(int tries, absl::Duration retry_after,
+bool RetryPolicy::IsThrottle(const TryOutcome& outcome) {
+  return outcome.transport.ok() && (outcome.http_status == 429 || outcome.http_status == 503 ||
+                                    IsOneOf(outcome.s3_code, kThrottleCodes));
+}
+
+std::optional<absl::Duration> RetryPolicy::NextDelay(RetryVerdict verdict, int tries,
+                                                     absl::Duration failing_for,
+                                                     absl::Duration retry_after,
                                                      uint64_t random) const {
-  if (tries >= options_.max_tries) return std::nullopt;
+  const bool patient = verdict == RetryVerdict::kOutage && failing_for < options_.outage_patience;
+  if (tries >= options_.max_tries && !patient) return std::nullopt;
   const double bound_s = std::min(
       absl::ToDoubleSeconds(options_.cap),
       std::ldexp(absl::ToDoubleSeconds(options_.base), std::clamp(tries - 1, 0, kMaxDoublings)));

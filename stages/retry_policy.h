@@ -1,6 +1,10 @@
 // RetryPolicy: which failed request is worth another try, after how long, and how often. Pure: no
 // clock, no state, no randomness of its own.
 //
+// Two bounds: a number of tries, and for outages (no answer, 5xx, a server that asks for less) a
+// time on top, as a name server or a gateway that is restarted is away for longer than a few tries
+// last.
+//
 // Backoff is exponential with full jitter: uniform in [0, min(cap, base * 2^n)], so that clients
 // that failed together do not come back together. A server's Retry-After is a lower bound.
 #ifndef VOLSTREAM_STAGES_RETRY_POLICY_H_
@@ -25,12 +29,15 @@ struct TryOutcome {
 
 enum class RetryVerdict {
   kNo,
-  kYes,
+  kYes,            // damage on the way
+  kOutage,         // the server or the network is away, or busy
   kAfterClockFix,  // the server's clock differs: correct by its Date header, then try once more
 };
 
 struct RetryOptions {
   int max_tries = 5;  // the first one counts
+  // An outage is given up neither before max_tries nor before it has lasted this long.
+  absl::Duration outage_patience = absl::ZeroDuration();
   absl::Duration base = absl::Milliseconds(200);
   absl::Duration cap = absl::Seconds(20);
 };
@@ -42,9 +49,14 @@ class RetryPolicy {
   // Whether this kind of failure may pass by itself. REQUIRES: the outcome is a failure.
   static RetryVerdict Classify(const TryOutcome& outcome);
 
+  // Whether the server asks for fewer requests at a time. REQUIRES: the outcome is a failure.
+  static bool IsThrottle(const TryOutcome& outcome);
+
   // The wait before the next try after `tries` failed ones (1 or more), or nothing when there is
-  // to be none. `random` is a uniform 64-bit number.
-  std::optional<absl::Duration> NextDelay(int tries, absl::Duration retry_after,
+  // to be none. `failing_for` is the time since the first of them failed; `random` is a uniform
+  // 64-bit number. REQUIRES: verdict is kYes or kOutage.
+  std::optional<absl::Duration> NextDelay(RetryVerdict verdict, int tries,
+                                          absl::Duration failing_for, absl::Duration retry_after,
                                           uint64_t random) const;
 
   const RetryOptions& options() const { return options_; }

@@ -39,6 +39,8 @@ struct S3Client::Job {
   std::string payload_hash;
   RetryPolicy policy;
   int tries = 0;
+  uint64_t epoch = 0;  // of limit_ when the present try was sent
+  std::optional<std::chrono::steady_clock::time_point> failing_since;
   bool clock_fixed = false;
 
   explicit Job(const RetryOptions& retry_options) : policy(retry_options) {}
@@ -61,10 +63,14 @@ S3Client::S3Client(const std::string& bucket, const S3Options& options, S3Addres
       address_(std::move(address)),
       session_token_(options.session_token),
       attempts_(options.attempts),
+      retry_for_(options.retry_for),
+      on_event_(options.on_event),
       signer_(options.access_key_id, options.secret_access_key, options.region, "s3"),
       transport_(transport),
       clock_(hooks.clock),
-      random_(hooks.seed.has_value() ? *hooks.seed : std::random_device()()) {}
+      steady_clock_(hooks.steady_clock),
+      random_(hooks.seed.has_value() ? *hooks.seed : std::random_device()()),
+      limit_(options.connections) {}
 
 std::string S3Client::UrlOf(std::string_view key) const {
   return absl::StrCat("s3://", bucket_, "/", ToAbsl(key));
@@ -73,6 +79,7 @@ std::string S3Client::UrlOf(std::string_view key) const {
 void S3Client::Submit(S3Request request, Done done) {
   RetryOptions retry_options;
   retry_options.max_tries = request.max_tries > 0 ? request.max_tries : attempts_;
+  if (request.patient) retry_options.outage_patience = retry_for_;
   auto job = std::make_shared<Job>(retry_options);
   job->request = std::move(request);
   job->done = std::move(done);
@@ -122,7 +129,11 @@ void S3Client::Send(const std::shared_ptr<Job>& job, absl::Duration delay) {
   });
 }
 
-void S3Client::Sign(const Job& job, HttpRequest& http) const {
+void S3Client::Sign(Job& job, HttpRequest& http) {
+  {
+    MutexLock lock(&mu_);
+    job.epoch = limit_.epoch();
+  }
   const absl::Time now = Now();
   http.headers.push_back({"X-Amz-Date", AmzDate(now)});
   http.headers.push_back({"X-Amz-Content-Sha256", job.payload_hash});
@@ -150,6 +161,7 @@ void S3Client::OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResp
     const bool failed =
         !IsSuccess(*result) || (job->request.error_in_ok_body && ParseErrorDocument(result->body));
     if (!failed) {
+      AdaptConcurrency(*job, /*success=*/true, /*throttled=*/false);
       job->done(std::move(result));
       return;
     }
@@ -158,22 +170,56 @@ void S3Client::OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResp
   }
   failure.tries = job->tries;
 
-  const RetryVerdict verdict =
-      RetryPolicy::Classify({failure.transport, failure.http_status, failure.code});
+  const TryOutcome outcome{failure.transport, failure.http_status, failure.code};
+  const RetryVerdict verdict = RetryPolicy::Classify(outcome);
+  AdaptConcurrency(*job, /*success=*/false, RetryPolicy::IsThrottle(outcome));
   std::optional<absl::Duration> delay;
-  if (verdict == RetryVerdict::kYes) {
-    delay = job->policy.NextDelay(job->tries, retry_after, Random());
-  } else if (verdict == RetryVerdict::kAfterClockFix && !job->clock_fixed && FixClock(*result)) {
+  if (verdict == RetryVerdict::kAfterClockFix) {
+    if (!job->clock_fixed && FixClock(*result)) delay = absl::ZeroDuration();
     job->clock_fixed = true;
-    delay = absl::ZeroDuration();
+  } else if (verdict != RetryVerdict::kNo) {
+    const std::chrono::steady_clock::time_point now = steady_clock_();
+    if (!job->failing_since.has_value()) job->failing_since = now;
+    delay = job->policy.NextDelay(verdict, job->tries, absl::FromChrono(now - *job->failing_since),
+                                  retry_after, Random());
   }
   if (delay.has_value()) {
     ++retries_;
+    if (job->tries == job->policy.options().max_tries) ReportOutage(*job, failure);
     // A request that must end soon does not wait longer than it would for an answer.
     Send(job, std::min(*delay, job->request.deadline));
     return;
   }
   job->done(S3StatusOf(failure, job->request.what, address_.origin));
+}
+
+void S3Client::AdaptConcurrency(const Job& job, bool success, bool throttled) {
+  int limit = 0;
+  {
+    MutexLock lock(&mu_);
+    if (success) outage_reported_ = false;
+    const bool changed =
+        (success && limit_.OnSuccess()) || (throttled && limit_.OnThrottled(job.epoch));
+    if (!changed) return;
+    limit = limit_.current();
+  }
+  transport_->SetConcurrency(limit);
+}
+
+void S3Client::ReportOutage(const Job& job, const S3Failure& failure) {
+  {
+    MutexLock lock(&mu_);
+    if (std::exchange(outage_reported_, true)) return;
+  }
+  if (!on_event_) return;
+  on_event_(Severity::kWarning,
+            absl::StrCat(S3StatusOf(failure, job.request.what, address_.origin).message(),
+                         "; trying on, for ", absl::FormatDuration(retry_for_), " in all"));
+}
+
+int S3Client::concurrency() const {
+  MutexLock lock(&mu_);
+  return limit_.current();
 }
 
 bool S3Client::FixClock(const HttpResponse& response) {

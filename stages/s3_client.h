@@ -1,5 +1,6 @@
 // S3Client: sends S3 requests to one bucket: signs each try afresh, retries by RetryPolicy, and
-// turns what fails for good into one line of advice (stages/s3_error.h).
+// turns what fails for good into one line of advice (stages/s3_error.h). When the server asks for
+// less, fewer requests are sent at a time (stages/concurrency_limit.h).
 //
 // Threads: all methods are safe to call concurrently. Call() waits for the network and must not be
 // made from the transport's thread. `done` runs on the transport's thread.
@@ -9,6 +10,7 @@
 #define VOLSTREAM_STAGES_S3_CLIENT_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,6 +24,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "engine/mutex.h"
+#include "stages/concurrency_limit.h"
 #include "stages/http_transport.h"
 #include "stages/retry_policy.h"
 #include "stages/s3_config.h"
@@ -34,6 +37,9 @@ namespace volstream {
 // What tests replace.
 struct S3ClientHooks {
   std::function<absl::Time()> clock = absl::Now;
+  // How long an outage lasts must not depend on somebody who sets the clock.
+  std::function<std::chrono::steady_clock::time_point()> steady_clock =
+      std::chrono::steady_clock::now;
   std::optional<uint64_t> seed;  // of the jitter; unset = random
 };
 
@@ -63,6 +69,8 @@ class S3Client {
   std::string UrlOf(std::string_view key) const;
   // Tries beyond the first ones, so far.
   uint64_t retries() const { return retries_.load(); }
+  // Requests at a time that the server takes, as far as is known.
+  int concurrency() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Job;
@@ -71,8 +79,11 @@ class S3Client {
            HttpTransport* transport, const S3ClientHooks& hooks);
 
   void Send(const std::shared_ptr<Job>& job, absl::Duration delay);
-  void Sign(const Job& job, HttpRequest& http) const;
+  void Sign(Job& job, HttpRequest& http) ABSL_LOCKS_EXCLUDED(mu_);
   void OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResponse> result);
+  void AdaptConcurrency(const Job& job, bool success, bool throttled) ABSL_LOCKS_EXCLUDED(mu_);
+  // Says that an outage is waited out: once until a request succeeds.
+  void ReportOutage(const Job& job, const S3Failure& failure) ABSL_LOCKS_EXCLUDED(mu_);
   // Puts the clock right by the answer's Date; false if there is none.
   bool FixClock(const HttpResponse& response);
   absl::Time Now() const { return clock_() + absl::Nanoseconds(clock_offset_ns_.load()); }
@@ -82,14 +93,19 @@ class S3Client {
   const S3Address address_;
   const std::string session_token_;
   const int attempts_;
+  const absl::Duration retry_for_;
+  const EventLog on_event_;
   const Sigv4Signer signer_;
   HttpTransport* const transport_;
   const std::function<absl::Time()> clock_;
+  const std::function<std::chrono::steady_clock::time_point()> steady_clock_;
   std::atomic<int64_t> clock_offset_ns_{0};  // the server's clock less ours, once they differed
   std::atomic<uint64_t> retries_{0};
 
-  Mutex mu_;
+  mutable Mutex mu_;
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);
+  ConcurrencyLimit limit_ ABSL_GUARDED_BY(mu_);
+  bool outage_reported_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace volstream

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "stages/event_log.h"
 
 namespace volstream {
 
@@ -38,8 +39,11 @@ struct S3Options {
   std::string ca_file;        // PEM; empty = the system's
   int connections = 8;
   int attempts = 5;  // tries of one request, the first included
+  // Once an upload has begun, an outage of network or server ends it no sooner than after this.
+  absl::Duration retry_for = absl::Minutes(5);
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration stall_timeout = absl::Seconds(60);
+  EventLog on_event;  // is told of outages that are waited out; may be empty
 
   S3Options() = default;
   S3Options(const S3Options&) = default;

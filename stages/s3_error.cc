@@ -116,7 +116,7 @@ KnownCode Lookup(const S3Failure& failure) {
   }
   // What may pass by itself: 5xx, and codes that have no line of their own, such as InternalError.
   if (RetryPolicy::Classify({absl::OkStatus(), failure.http_status, failure.code}) ==
-      RetryVerdict::kYes) {
+      RetryVerdict::kOutage) {
     return {"", absl::StatusCode::kUnavailable, "try again later"};
   }
   return ByHttpStatus(failure);

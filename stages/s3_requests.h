@@ -39,6 +39,7 @@ struct S3Request {
   bool error_in_ok_body = false;  // a 200 may hold an error document
   std::string what;               // names the request in errors: "part 17 of s3://b/x.tar.gz"
   int max_tries = 0;              // 0 = the client's
+  bool patient = false;           // an outage is waited out for S3Options::retry_for
   absl::Duration deadline = absl::InfiniteDuration();   // of one try
   absl::Duration stall_timeout = absl::ZeroDuration();  // 0 = the client's
   std::shared_ptr<const CancelFlag> cancelled;          // may be null

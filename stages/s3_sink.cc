@@ -131,6 +131,7 @@ void S3Sink::Send(const std::shared_ptr<PutJob>& job) {
     request.what = absl::StrCat("part ", part.number(), " of ", url_);
   }
   if (part.digest.sha256 != Sha256Digest{}) request.body_sha256 = part.digest.sha256;
+  request.patient = true;
   request.cancelled = cancelled_;
   client_->Submit(std::move(request), [this, job](absl::StatusOr<HttpResponse> result) {
     OnPut(job, std::move(result));
@@ -210,6 +211,7 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
   S3Request request = CompleteUploadRequest(key_, upload_id_, etags);
   request.what = absl::StrCat("end of the upload of ", url_);
   request.stall_timeout = kCompleteStall;
+  request.patient = true;
   request.cancelled = cancelled_;
   const absl::StatusOr<HttpResponse> completed = client_->Call(std::move(request));
   if (!completed.ok()) {
@@ -263,6 +265,7 @@ S3Sink::Inspection S3Sink::Inspect(const StreamSummary& summary, bool bounded) {
   } else {
     request.what = what;
     request.cancelled = cancelled_;
+    request.patient = true;
   }
   Inspection result;
   const absl::StatusOr<HttpResponse> head = client_->Call(std::move(request));

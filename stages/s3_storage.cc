@@ -143,6 +143,7 @@ absl::Status S3Storage::Write(std::string_view name, std::string_view contents) 
   const Md5Digest md5 = Md5Of(AsBytes(contents));
   S3Request request = PutObjectRequest(KeyOf(name), AsBytes(contents), md5);
   request.what = UrlOf(name);
+  request.patient = true;
   return client_->Call(std::move(request)).status();
 }
 

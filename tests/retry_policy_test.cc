@@ -1,6 +1,8 @@
 #include "stages/retry_policy.h"
 
 #include <limits>
+#include <optional>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -13,13 +15,16 @@ RetryVerdict Http(int status, const std::string& code = "") {
   return RetryPolicy::Classify({absl::OkStatus(), status, code});
 }
 
-TEST(RetryPolicy, RetriesWhatMayPassByItself) {
+TEST(RetryPolicy, TakesWhatMayPassByItselfForAnOutage) {
   for (const int status : {408, 429, 500, 502, 503, 504}) {
-    EXPECT_EQ(Http(status), RetryVerdict::kYes) << status;
+    EXPECT_EQ(Http(status), RetryVerdict::kOutage) << status;
   }
-  EXPECT_EQ(Http(400, "RequestTimeout"), RetryVerdict::kYes);
-  EXPECT_EQ(Http(503, "SlowDown"), RetryVerdict::kYes);
-  EXPECT_EQ(Http(200, "InternalError"), RetryVerdict::kYes);
+  EXPECT_EQ(Http(400, "RequestTimeout"), RetryVerdict::kOutage);
+  EXPECT_EQ(Http(503, "SlowDown"), RetryVerdict::kOutage);
+  EXPECT_EQ(Http(200, "InternalError"), RetryVerdict::kOutage);
+}
+
+TEST(RetryPolicy, RetriesABodyThatWasDamaged) {
   EXPECT_EQ(Http(400, "BadDigest"), RetryVerdict::kYes);
 }
 
@@ -31,46 +36,68 @@ TEST(RetryPolicy, DoesNotRetryWhatStaysWrong) {
 }
 
 TEST(RetryPolicy, RetriesTransportErrorsThatMayPass) {
-  EXPECT_EQ(RetryPolicy::Classify({absl::UnavailableError("reset"), 0, ""}), RetryVerdict::kYes);
-  EXPECT_EQ(RetryPolicy::Classify({absl::DeadlineExceededError("stalled"), 0, ""}),
-            RetryVerdict::kYes);
-  EXPECT_EQ(RetryPolicy::Classify({absl::CancelledError("stop"), 0, ""}), RetryVerdict::kNo);
-  EXPECT_EQ(RetryPolicy::Classify({absl::FailedPreconditionError("tls"), 0, ""}),
-            RetryVerdict::kNo);
+  const auto transport = [](const absl::Status& status) {
+    return RetryPolicy::Classify({status, 0, ""});
+  };
+  EXPECT_EQ(transport(absl::UnavailableError("reset")), RetryVerdict::kOutage);
+  EXPECT_EQ(transport(absl::DeadlineExceededError("stalled")), RetryVerdict::kOutage);
+  EXPECT_EQ(transport(absl::CancelledError("stop")), RetryVerdict::kNo);
+  EXPECT_EQ(transport(absl::FailedPreconditionError("tls")), RetryVerdict::kNo);
+}
+
+TEST(RetryPolicy, KnowsAServerThatAsksForLess) {
+  EXPECT_TRUE(RetryPolicy::IsThrottle({absl::OkStatus(), 503, ""}));
+  EXPECT_TRUE(RetryPolicy::IsThrottle({absl::OkStatus(), 429, ""}));
+  EXPECT_TRUE(RetryPolicy::IsThrottle({absl::OkStatus(), 200, "SlowDown"}));
+  EXPECT_FALSE(RetryPolicy::IsThrottle({absl::OkStatus(), 500, "InternalError"}));
+  EXPECT_FALSE(RetryPolicy::IsThrottle({absl::UnavailableError("reset"), 0, ""}));
 }
 
 TEST(RetryPolicy, AsksForAClockFixOnSkew) {
   EXPECT_EQ(Http(403, "RequestTimeTooSkewed"), RetryVerdict::kAfterClockFix);
 }
 
+std::optional<absl::Duration> Delay(const RetryPolicy& policy, int tries, uint64_t random,
+                                    absl::Duration retry_after = absl::ZeroDuration()) {
+  return policy.NextDelay(RetryVerdict::kOutage, tries, absl::ZeroDuration(), retry_after, random);
+}
+
 TEST(RetryPolicy, DoublesTheBoundUpToTheCap) {
   const RetryPolicy policy({.max_tries = 100});
   const auto bound = [&](int tries) {
-    return *policy.NextDelay(tries, absl::ZeroDuration(), kLargest);
+    return absl::ToDoubleSeconds(*Delay(policy, tries, kLargest));
   };
-  EXPECT_NEAR(absl::ToDoubleSeconds(bound(1)), 0.2, 1e-6);
-  EXPECT_NEAR(absl::ToDoubleSeconds(bound(2)), 0.4, 1e-6);
-  EXPECT_NEAR(absl::ToDoubleSeconds(bound(7)), 12.8, 1e-6);
-  EXPECT_NEAR(absl::ToDoubleSeconds(bound(8)), 20, 1e-6);
-  EXPECT_NEAR(absl::ToDoubleSeconds(bound(99)), 20, 1e-6);
+  EXPECT_NEAR(bound(1), 0.2, 1e-6);
+  EXPECT_NEAR(bound(2), 0.4, 1e-6);
+  EXPECT_NEAR(bound(7), 12.8, 1e-6);
+  EXPECT_NEAR(bound(8), 20, 1e-6);
+  EXPECT_NEAR(bound(99), 20, 1e-6);
 }
 
 TEST(RetryPolicy, SpreadsOverTheWholeInterval) {
   const RetryPolicy policy({});
-  EXPECT_EQ(*policy.NextDelay(1, absl::ZeroDuration(), 0), absl::ZeroDuration());
-  EXPECT_NEAR(absl::ToDoubleSeconds(*policy.NextDelay(1, absl::ZeroDuration(), kLargest / 2)), 0.1,
-              1e-6);
+  EXPECT_EQ(*Delay(policy, 1, 0), absl::ZeroDuration());
+  EXPECT_NEAR(absl::ToDoubleSeconds(*Delay(policy, 1, kLargest / 2)), 0.1, 1e-6);
 }
 
 TEST(RetryPolicy, EndsAfterTheLastTry) {
   const RetryPolicy policy({.max_tries = 3});
-  EXPECT_TRUE(policy.NextDelay(2, absl::ZeroDuration(), 0).has_value());
-  EXPECT_FALSE(policy.NextDelay(3, absl::ZeroDuration(), 0).has_value());
+  EXPECT_TRUE(Delay(policy, 2, 0).has_value());
+  EXPECT_FALSE(Delay(policy, 3, 0).has_value());
+}
+
+TEST(RetryPolicy, WaitsOutAnOutageBeyondTheLastTry) {
+  const RetryPolicy policy({.max_tries = 3, .outage_patience = absl::Minutes(5)});
+  const auto delay = [&](RetryVerdict verdict, absl::Duration failing_for) {
+    return policy.NextDelay(verdict, 3, failing_for, absl::ZeroDuration(), 0);
+  };
+  EXPECT_TRUE(delay(RetryVerdict::kOutage, absl::Seconds(299)).has_value());
+  EXPECT_FALSE(delay(RetryVerdict::kOutage, absl::Seconds(300)).has_value());
+  EXPECT_FALSE(delay(RetryVerdict::kYes, absl::Seconds(1)).has_value());
 }
 
 TEST(RetryPolicy, WaitsAtLeastAsLongAsTheServerAsks) {
-  const RetryPolicy policy({});
-  EXPECT_EQ(*policy.NextDelay(1, absl::Seconds(7), kLargest), absl::Seconds(7));
+  EXPECT_EQ(*Delay(RetryPolicy({}), 1, kLargest, absl::Seconds(7)), absl::Seconds(7));
 }
 
 TEST(RetryPolicy, ReadsRetryAfterInBothForms) {

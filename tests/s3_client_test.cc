@@ -1,5 +1,6 @@
 #include "stages/s3_client.h"
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -96,6 +97,71 @@ TEST_F(S3ClientTest, GivesUpAfterTheLastTry) {
             "s3://bucket/k: HTTP 503 SlowDown after 5 tries: Please reduce your rate; the "
             "provider limits the request rate: use fewer --connections");
   EXPECT_EQ(transport_.Requests().size(), 5u);
+}
+
+// A client whose requests each take `each` by the steady clock.
+class S3OutageTest : public S3ClientTest {
+ protected:
+  std::unique_ptr<S3Client> PatientClient(absl::Duration retry_for, absl::Duration each) {
+    S3Options options = Options();
+    options.retry_for = retry_for;
+    options.on_event = [this](Severity, std::string_view text) { events_.emplace_back(text); };
+    S3ClientHooks hooks;
+    hooks.seed = 1;
+    hooks.steady_clock = [this, each] {
+      uptime_ += each;
+      return std::chrono::steady_clock::time_point(absl::ToChronoNanoseconds(uptime_));
+    };
+    return *S3Client::Create("bucket", options, &transport_, hooks);
+  }
+  static S3Request Patient() {
+    S3Request request = GetObjectRequest("k", kMiB);
+    request.what = "s3://bucket/k";
+    request.patient = true;
+    return request;
+  }
+
+  absl::Duration uptime_ = absl::Hours(1);
+  std::vector<std::string> events_;
+};
+
+TEST_F(S3OutageTest, IsWaitedOutBeyondTheTries) {
+  transport_.PutObject("bucket/k", "x");
+  transport_.Add({.match = "GET /k", .times = 20, .transport = absl::UnavailableError("reset")});
+  const auto client = PatientClient(absl::Minutes(5), absl::Seconds(10));
+  EXPECT_TRUE(client->Call(Patient()).ok());
+  ASSERT_EQ(events_.size(), 1u);
+  EXPECT_EQ(events_[0],
+            "s3://bucket/k: reset after 5 tries; check the network and the endpoint (http://fake); "
+            "trying on, for 5m in all");
+}
+
+TEST_F(S3OutageTest, EndsWithTheTime) {
+  transport_.Add({.match = "GET /k", .times = 1000, .transport = absl::UnavailableError("reset")});
+  const auto client = PatientClient(absl::Minutes(5), absl::Seconds(10));
+  EXPECT_TRUE(absl::IsUnavailable(client->Call(Patient()).status()));
+  // The first failure starts the clock; 30 more reach five minutes.
+  EXPECT_EQ(transport_.Requests().size(), 31u);
+}
+
+TEST_F(S3OutageTest, IsNotWaitedOutByOtherRequests) {
+  transport_.Add({.match = "GET /k", .times = 1000, .transport = absl::UnavailableError("reset")});
+  const auto client = PatientClient(absl::Minutes(5), absl::Seconds(10));
+  S3Request request = Patient();
+  request.patient = false;
+  EXPECT_TRUE(absl::IsUnavailable(client->Call(std::move(request)).status()));
+  EXPECT_EQ(transport_.Requests().size(), 5u);
+  EXPECT_TRUE(events_.empty());
+}
+
+TEST_F(S3ClientTest, SendsFewerAtATimeWhenAskedToAndGrowsBack) {
+  transport_.PutObject("bucket/k", "x");
+  transport_.Add({.match = "GET /k", .times = 2, .response = S3ErrorResponse(503, "SlowDown")});
+  ASSERT_TRUE(GetStatus().ok());
+  EXPECT_EQ(client_->concurrency(), 2);
+  for (int i = 0; i < 2 + 3 + 4 + 5 + 6 + 7; ++i) ASSERT_TRUE(GetStatus().ok());
+  EXPECT_EQ(client_->concurrency(), 8);
+  EXPECT_EQ(transport_.ConcurrencyLimits(), (std::vector<int>{4, 2, 3, 4, 5, 6, 7, 8}));
 }
 
 TEST_F(S3ClientTest, DoesNotRetryARefusal) {

@@ -45,8 +45,9 @@ class S3Fault : public ::testing::Test {
 
   // A backup that would prune the older one if it thought that it had succeeded.
   Command Backup(std::vector<std::string> extra = {}, const std::string& tries = "2") {
-    Command command = s3_.Volstream({"backup", Source(), "--to", "s3://bucket/p/", "--part-size",
-                                     "5MiB", "--keep-last", "1", "--retries", tries});
+    Command command =
+        s3_.Volstream({"backup", Source(), "--to", "s3://bucket/p/", "--part-size", "5MiB",
+                       "--keep-last", "1", "--retries", tries, "--retry-for", "0"});
     for (std::string& arg : extra) command.Arg(std::move(arg));
     return command;
   }
@@ -218,8 +219,9 @@ TEST_F(S3Fault, AWrongEtagOfASinglePutFailsTheRun) {
   fault.action = FaultAction::kWrongEtag;
   fault.key_suffix = ".tar.gz";
   s3_.AddFault(fault);
-  const CommandResult result =
-      s3_.Volstream({"backup", Small(), "--to", "s3://bucket/p/", "--retries", "2"}).Run();
+  const CommandResult result = s3_.Volstream({"backup", Small(), "--to", "s3://bucket/p/",
+                                              "--retries", "2", "--retry-for", "0"})
+                                   .Run();
   ExpectFailure(result, kExitIntegrity, {"differ"});
 }
 

@@ -45,6 +45,11 @@ void S3Flags::AddTo(CLI::App* app) {
   app->add_option("--retries", options_.attempts, "Tries of one request, the first included (5)")
       ->check(CLI::Range(1, 100))
       ->group(group);
+  app->add_option("--retry-for", retry_for_seconds_,
+                  "Seconds for which a begun upload waits for a network or server that is away "
+                  "(300)")
+      ->check(CLI::Range(0.0, 604800.0))
+      ->group(group);
   app->add_option("--stall-timeout", stall_timeout_seconds_,
                   "Seconds without a byte after which a request is tried again (60)")
       ->check(CLI::Range(1.0, 86400.0))
@@ -57,6 +62,7 @@ void S3Flags::AddTo(CLI::App* app) {
 
 S3Options S3Flags::Options() const {
   S3Options options = options_;
+  options.retry_for = absl::Seconds(retry_for_seconds_);
   options.stall_timeout = absl::Seconds(stall_timeout_seconds_);
   options.connect_timeout = absl::Seconds(connect_timeout_seconds_);
   return options;

@@ -23,6 +23,7 @@ class S3Flags {
 
  private:
   S3Options options_;
+  double retry_for_seconds_ = 300;
   double stall_timeout_seconds_ = 60;
   double connect_timeout_seconds_ = 10;
 };

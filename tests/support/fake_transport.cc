@@ -140,6 +140,16 @@ void FakeTransport::Submit(HttpRequest request, Done done) {
 
 void FakeTransport::Sweep() { EndHeld(false); }
 
+void FakeTransport::SetConcurrency(int transfers) {
+  MutexLock lock(&mu_);
+  concurrency_limits_.push_back(transfers);
+}
+
+std::vector<int> FakeTransport::ConcurrencyLimits() const {
+  MutexLock lock(&mu_);
+  return concurrency_limits_;
+}
+
 void FakeTransport::CancelAll() {
   {
     MutexLock lock(&mu_);

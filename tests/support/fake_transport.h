@@ -51,7 +51,11 @@ class FakeTransport : public HttpTransport {
 
   void Submit(HttpRequest request, Done done) override;
   void Sweep() override;
+  void SetConcurrency(int transfers) override;
   void CancelAll() override;
+
+  // What SetConcurrency was told, in order.
+  std::vector<int> ConcurrencyLimits() const;
 
   // Faults are tried in the order in which they were added.
   void Add(TransportFault fault);
@@ -97,6 +101,7 @@ class FakeTransport : public HttpTransport {
   std::vector<Sent> sent_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Object> objects_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Upload> uploads_ ABSL_GUARDED_BY(mu_);
+  std::vector<int> concurrency_limits_ ABSL_GUARDED_BY(mu_);
   int next_upload_ ABSL_GUARDED_BY(mu_) = 1;
   absl::Time now_ ABSL_GUARDED_BY(mu_) = absl::FromUnixSeconds(1'750'000'000);
   std::vector<std::pair<HttpRequest, Done>> held_ ABSL_GUARDED_BY(mu_);

@@ -21,6 +21,7 @@ S3Options S3Fixture::Options() {
   options.endpoint_url = "http://fake";
   options.access_key_id = "key-id";
   options.secret_access_key = kSecret;
+  options.retry_for = absl::ZeroDuration();
   return options;
 }
 

@@ -10,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -125,6 +127,10 @@ class PartSink {
   // returns what the destination itself says of the bytes (an ETag); empty where it says nothing.
   // When it fails, nothing of the stream stays visible at the destination.
   virtual absl::StatusOr<std::string> Finish(const StreamSummary& summary) = 0;
+
+  // What else is known of the object once Finish has succeeded, as names and values for a person
+  // or a record: how it was proven, how it is encrypted.
+  virtual std::vector<std::pair<std::string, std::string>> Facts() const { return {}; }
 
   // Caller's thread, after every Put was done. Leaves nothing behind. An error says what stayed.
   virtual absl::Status Abort() = 0;

@@ -79,6 +79,7 @@ void Backup::Log(Severity severity, std::string_view text) const {
 
 void Backup::Cancel() {
   cancelled_ = true;
+  for (Storage* const storage : storages_) storage->Cancel();
   MutexLock lock(&mu_);
   if (pipeline_ != nullptr) pipeline_->Cancel(InterruptedError());
 }
@@ -87,7 +88,7 @@ BackupReport Backup::Run() {
   BackupReport report;
   report.receipt.started = absl::Now();
   for (const Storage* storage : storages_) {
-    report.destinations.push_back(DestinationOutcome{storage->Url(), "", absl::OkStatus(), ""});
+    report.destinations.push_back(DestinationOutcome{storage->Url(), "", absl::OkStatus(), "", {}});
   }
   if (storages_.empty()) {
     report.status = absl::InvalidArgumentError("no destination given: add one with --to");
@@ -313,6 +314,8 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     DestinationOutcome& outcome = report->destinations[sink_destination[i]];
     outcome.status = run.sinks[i].status;
     outcome.etag = run.sinks[i].proof;
+    if (!outcome.status.ok()) continue;
+    for (auto& [name, value] : sinks[i]->Facts()) outcome.facts[name] = value;
   }
   report->stats = run.stats;
   if (!run.status.ok()) return run.status;
@@ -357,6 +360,7 @@ void Backup::WriteReceipts(BackupReport* report) {
     if (!outcome.status.ok()) continue;
     Receipt receipt = report->receipt;
     receipt.etag = outcome.etag;
+    receipt.object = outcome.facts;
     outcome.status = WithContext(
         storages_[i]->Write(ReceiptNameOf(receipt.archive), receipt.ToJson()),
         absl::StrCat(outcome.archive, " is whole, but stays unproven, as its receipt failed"));

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,7 @@ struct DestinationOutcome {
   std::string archive;      // Storage::UrlOf the archive; empty if it never got a name
   absl::Status status;      // OK = whole, checked, and its receipt written
   std::string etag;         // as the destination gave it
+  std::map<std::string, std::string> facts;  // what else it says: see Receipt::object
 };
 
 struct BackupReport {

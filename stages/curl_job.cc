@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -15,13 +16,23 @@
 namespace volstream {
 namespace {
 
-constexpr char kUserAgent[] = "volstream/0.1";
+constexpr char kUserAgent[] = "volstream/" VOLSTREAM_VERSION;
 // Header lines beyond this are dropped: an honest answer has some 20 of them.
 constexpr size_t kMaxHeaders = 200;
 
 size_t OnRead(char* out, size_t size, size_t count, void* context) {
   CurlJob& job = *static_cast<CurlJob*>(context);
-  const size_t bytes = std::min(size * count, job.request.body.size() - job.sent_bytes);
+  size_t bytes = std::min(size * count, job.request.body.size() - job.sent_bytes);
+  if (job.send_limit != nullptr && bytes > 0) {
+    const RateLimit::TimePoint now = std::chrono::steady_clock::now();
+    const RateLimit::Grant grant = job.send_limit->Take(bytes, now);
+    if (grant.bytes == 0) {
+      job.paused = true;
+      job.resume_at = now + absl::ToChronoNanoseconds(grant.wait);
+      return CURL_READFUNC_PAUSE;
+    }
+    bytes = grant.bytes;
+  }
   if (bytes > 0) std::memcpy(out, job.request.body.data() + job.sent_bytes, bytes);
   job.sent_bytes += bytes;
   return bytes;
@@ -129,7 +140,9 @@ absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, Cur
   Set(easy, CURLOPT_FOLLOWLOCATION, 0L);
   Set(easy, CURLOPT_NOSIGNAL, 1L);
   Set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  Set(easy, CURLOPT_USERAGENT, kUserAgent);
+  Set(easy, CURLOPT_USERAGENT,
+      options.user_agent.empty() ? kUserAgent : options.user_agent.c_str());
+  job->send_limit = options.send_limit.get();
   Set(easy, CURLOPT_ERRORBUFFER, job->curl_error);
   Set(easy, CURLOPT_CONNECTTIMEOUT_MS, Long(absl::ToInt64Milliseconds(options.connect_timeout)));
   const absl::Duration stall =

@@ -20,6 +20,9 @@ struct CurlJob {
   HttpTransport::Done done;
   HttpResponse response;
   size_t sent_bytes = 0;  // of request.body, by the current pass over it
+  RateLimit* send_limit = nullptr;
+  bool paused = false;  // until send_limit lets the body go on, at
+  RateLimit::TimePoint resume_at;
   bool over_cap = false;
   bool refused = false;  // on_body wanted no more
   curl_slist* header_list = nullptr;

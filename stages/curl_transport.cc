@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <limits>
 #include <mutex>
@@ -69,6 +70,9 @@ class CurlTransport::Loop {
   void StartDue();
   void Start(QueuedRequest queued);
   void ReadMessages();
+  // Lets transfers go on whose rate limit has something for them; returns until when the others
+  // have to wait.
+  absl::Duration ResumePaused();
   // Takes the transfer out of the multi, which lets go of its buffers.
   std::unique_ptr<CurlJob> Detach(CURL* easy);
   void Complete(std::unique_ptr<CurlJob> job, absl::Status status);
@@ -76,7 +80,7 @@ class CurlTransport::Loop {
     return active_.size() <
            static_cast<size_t>(std::min(options_.connections, concurrency_.load()));
   }
-  int PollTimeoutMs() const;
+  int PollTimeoutMs();
 
   const CurlTransportOptions options_;
   CURLM* const multi_;
@@ -126,6 +130,7 @@ void CurlTransport::Loop::Run() {
     EndCancelled(signals.look_for_cancelled);
     StartDue();
     int running = 0;
+    ResumePaused();
     curl_multi_perform(multi_, &running);
     ReadMessages();
     // All requests end in these rounds, and nobody wakes the loop when the last one has.
@@ -231,10 +236,30 @@ void CurlTransport::Loop::Complete(std::unique_ptr<CurlJob> job, absl::Status st
   done(std::move(result));
 }
 
-int CurlTransport::Loop::PollTimeoutMs() const {
+absl::Duration CurlTransport::Loop::ResumePaused() {
+  if (options_.send_limit == nullptr) return absl::InfiniteDuration();
+  absl::Duration wait = absl::InfiniteDuration();
+  const RateLimit::TimePoint now = std::chrono::steady_clock::now();
+  for (const auto& [easy, job] : active_) {
+    if (!job->paused) continue;
+    if (job->resume_at > now) {
+      wait = std::min(wait, absl::FromChrono(job->resume_at - now));
+      continue;
+    }
+    job->paused = false;
+    // May call the read callback, which may pause it again.
+    curl_easy_pause(easy, CURLPAUSE_CONT);
+    if (job->paused) wait = std::min(wait, absl::FromChrono(job->resume_at - now));
+  }
+  return wait;
+}
+
+int CurlTransport::Loop::PollTimeoutMs() {
+  absl::Duration wait = std::min(kIdlePoll, ResumePaused());
   // With all connections in use, a due request has to wait for one, not for a timer.
-  if (!HasFreeConnection()) return static_cast<int>(absl::ToInt64Milliseconds(kIdlePoll));
-  const absl::Duration wait = std::min(kIdlePoll, queue_.UntilDue(RequestQueue::Clock::now()));
+  if (HasFreeConnection()) {
+    wait = std::min(wait, queue_.UntilDue(RequestQueue::Clock::now()));
+  }
   // Rounded up, lest the loop spin through the last millisecond.
   return static_cast<int>(absl::ToInt64Milliseconds(wait + absl::Milliseconds(1)));
 }

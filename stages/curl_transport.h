@@ -16,6 +16,7 @@
 
 #include "absl/time/time.h"
 #include "stages/http_transport.h"
+#include "stages/rate_limit.h"
 
 namespace volstream {
 
@@ -26,6 +27,8 @@ struct CurlTransportOptions {
   std::string ca_file;                               // PEM; empty = the system's
   std::string client_cert_file;                      // PEM, with client_key_file; empty = none
   std::string client_key_file;
+  std::string user_agent;                 // empty = volstream's name and version
+  std::shared_ptr<RateLimit> send_limit;  // of request bodies; null = none
   // All connections go to this socket, whatever host the URL names, and through no proxy.
   std::string unix_socket;
   // Of one transfer; libcurl takes 16 KiB to 2 MiB. What fits a core's L2 cache costs the least:

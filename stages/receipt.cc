@@ -44,6 +44,7 @@ std::string Receipt::ToJson() const {
   json["md5"] = md5;
   json["xxh3"] = xxh3;
   json["etag"] = etag;
+  if (!object.empty()) json["object"] = object;
   json["part_bytes"] = part_bytes;
   json["part_count"] = part_count;
   json["tar_bytes"] = tar_bytes;
@@ -84,6 +85,7 @@ absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
     receipt.md5 = json.value("md5", "");
     receipt.xxh3 = json.value("xxh3", "");
     receipt.etag = json.value("etag", "");
+    receipt.object = json.value("object", std::map<std::string, std::string>());
     receipt.part_bytes = CountFrom(json, "part_bytes");
     receipt.part_count = CountFrom(json, "part_count");
     receipt.tar_bytes = CountFrom(json, "tar_bytes");

@@ -4,6 +4,7 @@
 #define VOLSTREAM_STAGES_RECEIPT_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,9 @@ struct Receipt {
   uint64_t bytes = 0;   // of the archive
   std::string md5;      // of the archive
   std::string xxh3;
-  std::string etag;         // as the destination gave it; empty where it gives none
+  std::string etag;  // as the destination gave it; empty where it gives none
+  // What the destination says of the object: "proof", "encryption", "version_id", "checksum".
+  std::map<std::string, std::string> object;
   uint64_t part_bytes = 0;  // every part but the last
   uint64_t part_count = 0;
 

@@ -32,6 +32,12 @@ std::string FirstSet(std::initializer_list<const char*> names) {
   return "";
 }
 
+absl::StatusOr<Url> EndpointOf(const S3Options& options) {
+  absl::StatusOr<Url> url = ParseUrl(options.endpoint_url);
+  if (url.ok()) return url;
+  return WithKind(WithContext(url.status(), "AWS_ENDPOINT_URL"), ErrorKind::kS3);
+}
+
 bool IsNameEdge(char c) {
   return absl::ascii_islower(static_cast<unsigned char>(c)) ||
          absl::ascii_isdigit(static_cast<unsigned char>(c));
@@ -125,31 +131,43 @@ absl::Status ValidateS3Options(const S3Options& options) {
     return Invalid("S3 connections must be 1 to 1000");
   }
   if (options.attempts < 1) return Invalid("S3 attempts must be at least 1");
+  if (options.client_cert_file.empty() != options.client_key_file.empty()) {
+    return Invalid("a TLS client certificate needs both its file and that of its key");
+  }
+  VS_RETURN_IF_ERROR(S3ProviderOf(options).status());
   return absl::OkStatus();
 }
 
+absl::StatusOr<const S3Provider*> S3ProviderOf(const S3Options& options) {
+  if (options.endpoint_url.empty()) return FindS3Provider(options.provider, "");
+  VS_ASSIGN_OR_RETURN(const Url url, EndpointOf(options));
+  return FindS3Provider(options.provider, url.host);
+}
+
 absl::StatusOr<S3Address> S3AddressOf(const std::string& bucket, const S3Options& options) {
-  S3Address address;
+  Url url;
+  url.scheme = "https";
+  url.host = absl::StrCat("s3.", options.region, ".amazonaws.com",
+                          absl::StartsWith(options.region, "cn-") ? ".cn" : "");
   if (!options.endpoint_url.empty()) {
-    const absl::StatusOr<Url> url = ParseUrl(options.endpoint_url);
-    if (!url.ok()) {
-      return WithKind(WithContext(url.status(), "AWS_ENDPOINT_URL"), ErrorKind::kS3);
-    }
-    address.https = url->https();
-    address.host_header = url->HostHeader();
-    address.origin = url->Origin();
-    std::string base = url->path;
-    while (absl::EndsWith(base, "/")) base.pop_back();
-    address.path_prefix = absl::StrCat(base, "/", UriEncode(bucket, false));
-    return address;
+    VS_ASSIGN_OR_RETURN(url, EndpointOf(options));
   }
-  const absl::string_view suffix =
-      absl::StartsWith(options.region, "cn-") ? ".amazonaws.com.cn" : ".amazonaws.com";
-  const std::string service_host = absl::StrCat("s3.", options.region, suffix);
-  const bool by_path = absl::StrContains(bucket, '.');
-  address.host_header = by_path ? service_host : absl::StrCat(bucket, ".", service_host);
-  address.origin = absl::StrCat("https://", address.host_header);
-  if (by_path) address.path_prefix = absl::StrCat("/", bucket);
+  while (absl::EndsWith(url.path, "/")) url.path.pop_back();
+  S3Addressing addressing = options.addressing;
+  if (addressing == S3Addressing::kAuto) {
+    VS_ASSIGN_OR_RETURN(const S3Provider* provider, S3ProviderOf(options));
+    addressing = absl::StrContains(bucket, '.') ? S3Addressing::kPath : provider->addressing;
+  }
+  S3Address address;
+  address.path_prefix = url.path;
+  if (addressing == S3Addressing::kVirtualHost) {
+    url.host = absl::StrCat(bucket, ".", url.host);
+  } else {
+    absl::StrAppend(&address.path_prefix, "/", UriEncode(bucket, false));
+  }
+  address.https = url.https();
+  address.host_header = url.HostHeader();
+  address.origin = url.Origin();
   return address;
 }
 

@@ -4,6 +4,7 @@
 #ifndef VOLSTREAM_STAGES_S3_CONFIG_H_
 #define VOLSTREAM_STAGES_S3_CONFIG_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "stages/event_log.h"
+#include "stages/rate_limit.h"
+#include "stages/s3_object.h"
+#include "stages/s3_provider.h"
 
 namespace volstream {
 
@@ -35,8 +39,15 @@ struct S3Options {
   std::string region = "us-east-1";
   std::string access_key_id;
   std::string secret_access_key;
-  std::string session_token;  // empty unless the keys are temporary ones
-  std::string ca_file;        // PEM; empty = the system's
+  std::string session_token;     // empty unless the keys are temporary ones
+  std::string ca_file;           // PEM; empty = the system's
+  std::string client_cert_file;  // PEM, with client_key_file; empty = none
+  std::string client_key_file;
+  std::string provider;  // a name of stages/s3_provider.h; empty = found by the endpoint
+  S3Addressing addressing = S3Addressing::kAuto;
+  S3ObjectOptions object;
+  std::string user_agent;                   // put behind volstream's own name; may be empty
+  std::shared_ptr<RateLimit> upload_limit;  // may be shared with other destinations; null = none
   int connections = 8;
   int attempts = 5;  // tries of one request, the first included
   // Once an upload has begun, an outage of network or server ends it no sooner than after this.
@@ -62,6 +73,9 @@ S3Options S3OptionsFromEnvironment();
 // Fails unless the options are complete enough to sign and send a request.
 absl::Status ValidateS3Options(const S3Options& options);
 
+// The provider that the options name, or that the endpoint belongs to.
+absl::StatusOr<const S3Provider*> S3ProviderOf(const S3Options& options);
+
 // Where a bucket's requests go.
 struct S3Address {
   std::string origin;       // scheme://host[:port]
@@ -70,8 +84,9 @@ struct S3Address {
   bool https = true;
 };
 
-// AWS by virtual host (bucket.s3.REGION.amazonaws.com), any other endpoint by path. A bucket whose
-// name holds a dot goes by path on AWS too, since no TLS certificate covers its host name.
+// By virtual host (bucket.s3.REGION.amazonaws.com) or by path, as the options or the provider say;
+// a base path of the endpoint stays in front. A bucket whose name holds a dot goes by path unless
+// the options insist, since no TLS certificate covers its host name.
 absl::StatusOr<S3Address> S3AddressOf(const std::string& bucket, const S3Options& options);
 
 }  // namespace volstream

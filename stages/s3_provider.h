@@ -25,15 +25,15 @@ enum class S3Addressing {
 };
 
 struct S3Provider {
-  std::string_view name;   // as --provider takes it
-  std::string_view title;  // for people
+  std::string_view name = {};   // as --provider takes it
+  std::string_view title = {};  // for people
   S3Addressing addressing = S3Addressing::kPath;
   uint64_t max_parts = 10'000;    // of one upload
   bool equal_parts = false;       // every part but the last must have one size
   bool checksums = false;         // takes and keeps a CRC64NVME of the whole object
   bool conditional_puts = false;  // honours If-None-Match and If-Match on PUT
-  std::string_view region;        // what to sign with when nobody says; empty = us-east-1
-  std::string_view note;          // what people should know; may be empty
+  std::string_view region = {};   // what to sign with when nobody says; empty = us-east-1
+  std::string_view note = {};     // what people should know; may be empty
 };
 
 // The provider called `name`; by the endpoint's host when that is empty or "auto" (an empty host is

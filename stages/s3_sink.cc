@@ -68,9 +68,12 @@ struct S3Sink::PutJob {
   }
 };
 
-S3Sink::S3Sink(S3Client* client, std::string key)
+S3Sink::S3Sink(S3Client* client, std::string key, const S3ObjectOptions& object,
+               const S3Provider& provider)
     : client_(client),
       key_(std::move(key)),
+      object_(object),
+      provider_(provider),
       url_(client->UrlOf(key_)),
       cancelled_(std::make_shared<CancelFlag>(false)) {}
 

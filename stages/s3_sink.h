@@ -24,6 +24,8 @@
 #include "engine/mutex.h"
 #include "engine/stage.h"
 #include "stages/s3_client.h"
+#include "stages/s3_object.h"
+#include "stages/s3_provider.h"
 
 namespace volstream {
 
@@ -33,7 +35,8 @@ std::string MultipartEtag(const std::vector<PartRecord>& parts);
 
 class S3Sink : public PartSink {
  public:
-  S3Sink(S3Client* client, std::string key);
+  S3Sink(S3Client* client, std::string key, const S3ObjectOptions& object = {},
+         const S3Provider& provider = {});
 
   std::string Describe() const override { return url_; }
   bool WantsSha256() const override { return !client_->https(); }
@@ -75,6 +78,8 @@ class S3Sink : public PartSink {
 
   S3Client* const client_;
   const std::string key_;
+  const S3ObjectOptions object_;
+  const S3Provider provider_;
   const std::string url_;
   const std::shared_ptr<CancelFlag> cancelled_;
   bool single_ = false;    // set by Begin

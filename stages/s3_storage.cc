@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/archive_name.h"
@@ -28,14 +29,23 @@ constexpr size_t kMaxReadAllBytes = 64 * kMiB;
 
 class S3Storage : public Storage {
  public:
-  S3Storage(const S3Location& location, std::unique_ptr<HttpTransport> transport,
-            std::unique_ptr<S3Client> client)
-      : location_(location), client_(std::move(client)), transport_(std::move(transport)) {}
+  S3Storage(const S3Location& location, const S3Provider& provider, const S3ObjectOptions& object,
+            std::unique_ptr<HttpTransport> transport, std::unique_ptr<S3Client> client)
+      : location_(location),
+        provider_(provider),
+        object_(object),
+        client_(std::move(client)),
+        transport_(std::move(transport)),
+        cancelled_(std::make_shared<CancelFlag>(false)) {}
 
   StorageKind kind() const override { return StorageKind::kS3; }
   std::string Url() const override { return location_.Url(); }
   std::string UrlOf(std::string_view name) const override { return client_->UrlOf(KeyOf(name)); }
 
+  void Cancel() override {
+    cancelled_->store(true);
+    client_->Sweep();
+  }
   absl::Status Check() override;
   absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix) override;
   absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;
@@ -53,6 +63,14 @@ class S3Storage : public Storage {
     return absl::StrCat(location_.prefix, ToAbsl(name));
   }
   absl::Status ValidateName(std::string_view name) const;
+  // Sends a request that Cancel ends.
+  absl::StatusOr<HttpResponse> Call(S3Request request) {
+    request.cancelled = cancelled_;
+    return client_->Call(std::move(request));
+  }
+  void AddKey(S3Request& request) const {
+    for (HttpHeader& header : object_.KeyHeaders()) request.headers.push_back(std::move(header));
+  }
   absl::Status RemoveBatch(const std::vector<std::string>& names);
   // kInternal of the parsers, with the place and kind of error.
   absl::Status Located(const absl::Status& status) const {
@@ -60,9 +78,12 @@ class S3Storage : public Storage {
   }
 
   const S3Location location_;
+  const S3Provider& provider_;
+  const S3ObjectOptions object_;
   std::unique_ptr<S3Client> client_;
   // After the client: the transport's last callbacks reach the client. Null if borrowed.
   std::unique_ptr<HttpTransport> transport_;
+  const std::shared_ptr<CancelFlag> cancelled_;
 };
 
 absl::Status S3Storage::ValidateName(std::string_view name) const {
@@ -76,7 +97,7 @@ absl::Status S3Storage::Check() {
   // be written to shows when the upload begins, which is also before the source is read.
   S3Request request = ListObjectsRequest(location_.prefix, "", 1);
   request.what = Url();
-  VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+  VS_ASSIGN_OR_RETURN(const HttpResponse response, Call(std::move(request)));
   const absl::StatusOr<ObjectPage> page = ParseObjectPage(response.body);
   if (page.ok()) return absl::OkStatus();
   return Located(WithContext(page.status(), "is AWS_ENDPOINT_URL an S3 endpoint?"));
@@ -88,7 +109,7 @@ absl::StatusOr<std::vector<ObjectInfo>> S3Storage::List(std::string_view name_pr
   do {
     S3Request request = ListObjectsRequest(KeyOf(name_prefix), token, kPageKeys);
     request.what = absl::StrCat("list of ", Url());
-    VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+    VS_ASSIGN_OR_RETURN(const HttpResponse response, Call(std::move(request)));
     absl::StatusOr<ObjectPage> page = ParseObjectPage(response.body);
     if (!page.ok()) return Located(page.status());
     for (ListedObject& object : page->objects) {
@@ -111,7 +132,8 @@ absl::StatusOr<ObjectInfo> S3Storage::Stat(std::string_view name) {
   VS_RETURN_IF_ERROR(ValidateName(name));
   S3Request request = HeadObjectRequest(KeyOf(name));
   request.what = UrlOf(name);
-  VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+  AddKey(request);
+  VS_ASSIGN_OR_RETURN(const HttpResponse response, Call(std::move(request)));
   ObjectInfo info;
   info.name = std::string(name);
   info.etag = PlainEtag(response.Header("ETag"));
@@ -127,14 +149,15 @@ absl::StatusOr<ObjectInfo> S3Storage::Stat(std::string_view name) {
 
 absl::StatusOr<std::unique_ptr<PartSink>> S3Storage::NewSink(std::string_view name) {
   VS_RETURN_IF_ERROR(ValidateName(name));
-  return std::make_unique<S3Sink>(client_.get(), KeyOf(name));
+  return std::make_unique<S3Sink>(client_.get(), KeyOf(name), object_, provider_);
 }
 
 absl::StatusOr<std::string> S3Storage::ReadAll(std::string_view name) {
   VS_RETURN_IF_ERROR(ValidateName(name));
   S3Request request = GetObjectRequest(KeyOf(name), kMaxReadAllBytes);
   request.what = UrlOf(name);
-  VS_ASSIGN_OR_RETURN(HttpResponse response, client_->Call(std::move(request)));
+  AddKey(request);
+  VS_ASSIGN_OR_RETURN(HttpResponse response, Call(std::move(request)));
   return std::move(response.body);
 }
 
@@ -143,6 +166,9 @@ absl::Status S3Storage::Write(std::string_view name, std::string_view contents) 
   const Md5Digest md5 = Md5Of(AsBytes(contents));
   S3Request request = PutObjectRequest(KeyOf(name), AsBytes(contents), md5);
   request.what = UrlOf(name);
+  for (HttpHeader& header : object_.CreateHeaders(absl::Now(), /*archive=*/false)) {
+    request.headers.push_back(std::move(header));
+  }
   request.patient = true;
   return client_->Call(std::move(request)).status();
 }
@@ -153,7 +179,8 @@ absl::StatusOr<size_t> S3Storage::ReadAt(std::string_view name, uint64_t offset,
   if (out.empty()) return 0;
   S3Request request = GetRangeRequest(KeyOf(name), offset, out);
   request.what = UrlOf(name);
-  const absl::StatusOr<HttpResponse> response = client_->Call(std::move(request));
+  AddKey(request);
+  const absl::StatusOr<HttpResponse> response = Call(std::move(request));
   // A range behind the end: nothing to read there.
   if (absl::IsOutOfRange(response.status())) return 0;
   if (!response.ok()) return response.status();
@@ -211,7 +238,7 @@ absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view
     S3Request request =
         ListUploadsRequest(prefix, page.next_key_marker, page.next_upload_id_marker);
     request.what = absl::StrCat("list of unfinished uploads under ", Url());
-    VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
+    VS_ASSIGN_OR_RETURN(const HttpResponse response, Call(std::move(request)));
     absl::StatusOr<UploadPage> next = ParseUploadPage(response.body);
     if (!next.ok()) return Located(next.status());
     if (next->truncated && next->next_key_marker == page.next_key_marker &&
@@ -243,7 +270,10 @@ absl::StatusOr<std::unique_ptr<Storage>> Open(std::unique_ptr<HttpTransport> own
                                               const S3ClientHooks& hooks) {
   VS_ASSIGN_OR_RETURN(std::unique_ptr<S3Client> client,
                       S3Client::Create(location.bucket, options, transport, hooks));
-  return std::make_unique<S3Storage>(location, std::move(owned), std::move(client));
+  VS_RETURN_IF_ERROR(options.object.Validate(client->https()));
+  VS_ASSIGN_OR_RETURN(const S3Provider* provider, S3ProviderOf(options));
+  return std::make_unique<S3Storage>(location, *provider, options.object, std::move(owned),
+                                     std::move(client));
 }
 
 }  // namespace
@@ -256,6 +286,13 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& locatio
   transport_options.connect_timeout = options.connect_timeout;
   transport_options.stall_timeout = options.stall_timeout;
   transport_options.ca_file = options.ca_file;
+  transport_options.client_cert_file = options.client_cert_file;
+  transport_options.client_key_file = options.client_key_file;
+  transport_options.send_limit = options.upload_limit;
+  if (!options.user_agent.empty()) {
+    transport_options.user_agent =
+        absl::StrCat("volstream/" VOLSTREAM_VERSION, " ", options.user_agent);
+  }
   auto owned = std::make_unique<CurlTransport>(transport_options);
   HttpTransport* const transport = owned.get();
   return Open(std::move(owned), transport, location, options, S3ClientHooks());

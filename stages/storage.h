@@ -42,6 +42,10 @@ class Storage {
   // Url of one object under it.
   virtual std::string UrlOf(std::string_view name) const = 0;
 
+  // Makes calls of the methods below that wait for the destination end soon, with kCancelled, and
+  // later ones too; sinks, Write and Remove go on, so that a run can clean up. Any thread.
+  virtual void Cancel() {}
+
   // Fails unless the destination can be reached and written to; run before the source is read.
   virtual absl::Status Check() = 0;
 

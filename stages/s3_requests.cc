@@ -130,7 +130,11 @@ S3Request PutObjectRequest(std::string_view key, ByteSpan body, const Md5Digest&
   return request;
 }
 
-S3Request DeleteObjectRequest(std::string_view key) { return Make(HttpMethod::kDelete, key); }
+S3Request DeleteObjectRequest(std::string_view key, std::string_view version_id) {
+  S3Request request = Make(HttpMethod::kDelete, key);
+  if (!version_id.empty()) request.query = {{"versionId", std::string(version_id)}};
+  return request;
+}
 
 S3Request DeleteObjectsRequest(const std::vector<std::string>& keys) {
   VS_CHECK(keys.size() <= kS3MaxDeleteBatch);
@@ -176,14 +180,20 @@ S3Request UploadPartRequest(std::string_view key, std::string_view upload_id, ui
 }
 
 S3Request CompleteUploadRequest(std::string_view key, std::string_view upload_id,
-                                const std::vector<std::string>& etags) {
+                                const std::vector<UploadedPart>& parts,
+                                std::string_view checksum_element) {
   S3Request request = Make(HttpMethod::kPost, key);
   request.query = {{"uploadId", std::string(upload_id)}};
-  request.owned_body =
-      absl::StrCat(kXmlHead, "<CompleteMultipartUpload xmlns=\"", kXmlNamespace, "\">");
-  for (size_t i = 0; i < etags.size(); ++i) {
-    absl::StrAppend(&request.owned_body, "<Part><PartNumber>", i + 1, "</PartNumber><ETag>",
-                    XmlText(absl::StrCat("\"", etags[i], "\"")), "</ETag></Part>");
+  std::string& xml = request.owned_body;
+  xml = absl::StrCat(kXmlHead, "<CompleteMultipartUpload xmlns=\"", kXmlNamespace, "\">");
+  const absl::string_view element = ToAbsl(checksum_element);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    absl::StrAppend(&xml, "<Part><PartNumber>", i + 1, "</PartNumber><ETag>",
+                    XmlText(absl::StrCat("\"", parts[i].etag, "\"")), "</ETag>");
+    if (!parts[i].checksum.empty()) {
+      absl::StrAppend(&xml, "<", element, ">", XmlText(parts[i].checksum), "</", element, ">");
+    }
+    xml += "</Part>";
   }
   request.owned_body += "</CompleteMultipartUpload>";
   request.headers = {{"Content-Type", "application/xml"}};

@@ -53,7 +53,8 @@ S3Request GetObjectRequest(std::string_view key, size_t max_bytes);
 S3Request GetRangeRequest(std::string_view key, uint64_t offset, MutableByteSpan sink);
 // `body` is borrowed until the request is done.
 S3Request PutObjectRequest(std::string_view key, ByteSpan body, const Md5Digest& md5);
-S3Request DeleteObjectRequest(std::string_view key);
+// Of a version, which is then gone for good, unless `version_id` is empty.
+S3Request DeleteObjectRequest(std::string_view key, std::string_view version_id = "");
 // At most kS3MaxDeleteBatch keys; the answer names those that failed and no others.
 S3Request DeleteObjectsRequest(const std::vector<std::string>& keys);
 S3Request HeadBucketRequest();
@@ -64,9 +65,14 @@ S3Request CreateUploadRequest(std::string_view key);
 // `body` is borrowed until the request is done.
 S3Request UploadPartRequest(std::string_view key, std::string_view upload_id, uint64_t part_number,
                             ByteSpan body, const Md5Digest& md5);
-// etags[i] belongs to part number i + 1, as the server gave it but without quotes.
+struct UploadedPart {
+  std::string etag;      // as the server gave it but without quotes
+  std::string checksum;  // in base64; empty = none
+};
+// parts[i] is part number i + 1. `checksum_element` names its checksum, where there is one.
 S3Request CompleteUploadRequest(std::string_view key, std::string_view upload_id,
-                                const std::vector<std::string>& etags);
+                                const std::vector<UploadedPart>& parts,
+                                std::string_view checksum_element = "");
 S3Request AbortUploadRequest(std::string_view key, std::string_view upload_id);
 S3Request ListPartsRequest(std::string_view key, std::string_view upload_id);
 S3Request ListUploadsRequest(std::string_view prefix, std::string_view key_marker,

@@ -17,31 +17,22 @@
 namespace volstream {
 namespace {
 
+using Found = S3Inspection::Found;
+
 // A part whose stored bytes differ is sent again, but not for ever: memory may be at fault.
 constexpr int kMaxSends = 3;
-constexpr int kBoundedTries = 3;
-constexpr absl::Duration kBoundedDeadline = absl::Seconds(10);
-constexpr int kMaxAborts = 3;
-constexpr absl::Duration kAbortBudget = absl::Seconds(30);
 // A server joins the parts before it answers, and some say nothing meanwhile.
 constexpr absl::Duration kCompleteStall = absl::Minutes(5);
 
-// Whether the ETag is the MD5 (of the MD5s) of the bytes.
-bool IsMd5Etag(const HttpResponse& response, const std::string& etag) {
-  const std::string_view sse = response.Header("x-amz-server-side-encryption");
-  if (absl::StartsWith(ToAbsl(sse), "aws:kms") ||
-      !response.Header("x-amz-server-side-encryption-customer-algorithm").empty()) {
-    return false;
-  }
-  const absl::string_view text(etag);
-  const absl::string_view hash = text.substr(0, text.find('-'));
-  if (hash.size() != 32) return false;
-  return std::all_of(hash.begin(), hash.end(),
-                     [](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); });
-}
-
 bool IsGone(const absl::Status& status) {
   return S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status);
+}
+
+// A conditional write met an object of that name, perhaps the one that an earlier try of its own
+// had made before its answer was lost.
+bool IsTaken(const absl::Status& status) {
+  const std::string code = S3CodeOf(status);
+  return code == "PreconditionFailed" || code == "ConditionalRequestConflict";
 }
 
 absl::Status Integrity(const std::string& message) {
@@ -59,6 +50,7 @@ std::string MultipartEtag(const std::vector<PartRecord>& parts) {
 struct S3Sink::PutJob {
   std::shared_ptr<const Part> part;
   Done done;
+  uint64_t crc = 0;
   int sends = 0;
 
   // Drops the part first, as PartSink::Put promises.
@@ -74,8 +66,11 @@ S3Sink::S3Sink(S3Client* client, std::string key, const S3ObjectOptions& object,
       key_(std::move(key)),
       object_(object),
       provider_(provider),
+      checksum_(object.checksum, provider),
       url_(client->UrlOf(key_)),
-      cancelled_(std::make_shared<CancelFlag>(false)) {}
+      cleanup_(client, key_),
+      cancelled_(std::make_shared<CancelFlag>(false)),
+      inspector_(client, key_, object_.KeyHeaders(), cancelled_) {}
 
 absl::Status S3Sink::Begin(const StreamShape& shape) {
   VS_CHECK(shape.part_bytes > 0);
@@ -95,11 +90,41 @@ absl::Status S3Sink::Begin(const StreamShape& shape) {
   S3Request request = CreateUploadRequest(key_);
   request.what = absl::StrCat("begin of the upload of ", url_);
   request.cancelled = cancelled_;
+  AddHeaders(request, object_.CreateHeaders(absl::Now(), /*archive=*/true));
+  if (checksum_.enabled()) {
+    AddHeaders(request, {{"x-amz-checksum-algorithm", std::string(checksum_.algorithm())},
+                         {"x-amz-checksum-type", "FULL_OBJECT"}});
+  }
   VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
   absl::StatusOr<std::string> upload_id = ParseUploadId(response.body);
   if (!upload_id.ok()) return WithKind(WithContext(upload_id.status(), url_), ErrorKind::kS3);
   upload_id_ = *std::move(upload_id);
-  return absl::OkStatus();
+  absl::Status encrypted = CheckEncryption(response);
+  return encrypted.ok() ? encrypted
+                        : WithCleanup(std::move(encrypted), cleanup_.AbortUpload(upload_id_));
+}
+
+absl::Status S3Sink::CheckEncryption(const HttpResponse& created) const {
+  const std::string_view told = EncryptionOf(created);
+  std::string_view asked;
+  switch (object_.encryption) {
+    case S3Encryption::kDefault:
+      return absl::OkStatus();
+    case S3Encryption::kS3:
+      asked = "SSE-S3";
+      break;
+    case S3Encryption::kKms:
+      asked = "SSE-KMS";
+      break;
+    case S3Encryption::kCustomerKey:
+      asked = "SSE-C";
+      break;
+  }
+  if (told == asked) return absl::OkStatus();
+  return MakeError(
+      ErrorKind::kS3, absl::StatusCode::kFailedPrecondition,
+      absl::StrCat(url_, ": the server does not confirm the encryption asked for (", ToAbsl(asked),
+                   "): choose one that the provider offers, or leave --sse out"));
 }
 
 void S3Sink::Put(std::shared_ptr<const Part> part, Done done) {
@@ -117,6 +142,7 @@ void S3Sink::Put(std::shared_ptr<const Part> part, Done done) {
         absl::StrCat(url_, ": the stream is longer than its upper bound said")));
     return;
   }
+  if (checksum_.enabled()) job->crc = checksum_.Of(job->part->data());
   Send(job);
 }
 
@@ -125,13 +151,22 @@ void S3Sink::Send(const std::shared_ptr<PutJob>& job) {
   ++job->sends;
   S3Request request;
   if (single_) {
-    MutexLock lock(&mu_);
-    single_sent_ = true;
     request = PutObjectRequest(key_, part.data(), part.digest.md5);
     request.what = url_;
+    AddHeaders(request, object_.CreateHeaders(absl::Now(), /*archive=*/true));
+    if (provider_.conditional_puts) AddHeaders(request, {{"If-None-Match", "*"}});
+    S3Expectation expected;
+    expected.bytes = part.bytes;
+    expected.etag = ToHex(part.digest.md5);
+    MutexLock lock(&mu_);
+    single_sent_ = std::move(expected);
   } else {
     request = UploadPartRequest(key_, upload_id_, part.number(), part.data(), part.digest.md5);
     request.what = absl::StrCat("part ", part.number(), " of ", url_);
+    AddHeaders(request, object_.KeyHeaders());
+  }
+  if (checksum_.enabled()) {
+    AddHeaders(request, {{std::string(checksum_.header()), checksum_.Text(job->crc)}});
   }
   if (part.digest.sha256 != Sha256Digest{}) request.body_sha256 = part.digest.sha256;
   request.patient = true;
@@ -143,8 +178,21 @@ void S3Sink::Send(const std::shared_ptr<PutJob>& job) {
 
 void S3Sink::OnPut(const std::shared_ptr<PutJob>& job, absl::StatusOr<HttpResponse> result) {
   if (!result.ok()) {
-    job->End(result.status());
-    return;
+    if (single_ && IsTaken(result.status())) {
+      // Finish finds out whose object it is.
+      result = HttpResponse();
+    } else {
+      job->End(result.status());
+      return;
+    }
+  } else if (single_) {
+    if (absl::Status encrypted = CheckEncryption(*result); !encrypted.ok()) {
+      job->End(std::move(encrypted));
+      return;
+    }
+    MutexLock lock(&mu_);
+    made_ = true;
+    version_id_ = std::string(result->Header("x-amz-version-id"));
   }
   const Part& part = *job->part;
   const std::string md5 = ToHex(part.digest.md5);
@@ -163,8 +211,8 @@ void S3Sink::OnPut(const std::shared_ptr<PutJob>& job, absl::StatusOr<HttpRespon
   }
   {
     MutexLock lock(&mu_);
-    if (etags_.size() <= part.index) etags_.resize(part.index + 1);
-    etags_[part.index] = std::move(etag);
+    if (stored_.size() <= part.index) stored_.resize(part.index + 1);
+    stored_[part.index] = {std::move(etag), job->crc};
   }
   job->End(absl::OkStatus());
 }
@@ -189,63 +237,106 @@ absl::StatusOr<std::string> S3Sink::Finish(const StreamSummary& summary) {
 absl::Status S3Sink::CheckParts(const StreamSummary& summary) const {
   if (summary.parts.empty()) return absl::InternalError(absl::StrCat(url_, ": an empty stream"));
   MutexLock lock(&mu_);
-  const bool all = etags_.size() == summary.parts.size() &&
-                   std::none_of(etags_.begin(), etags_.end(),
-                                [](const std::string& etag) { return etag.empty(); });
+  const bool all = stored_.size() == summary.parts.size() &&
+                   std::none_of(stored_.begin(), stored_.end(),
+                                [](const StoredPart& part) { return part.etag.empty(); });
   if (all) return absl::OkStatus();
   return absl::InternalError(
       absl::StrCat(url_, ": not every one of the ", summary.parts.size(), " parts was stored"));
 }
 
-absl::StatusOr<std::string> S3Sink::FinishSingle(const StreamSummary& summary) {
-  Inspection inspection = Inspect(summary, /*bounded=*/false);
-  if (inspection.found == Found::kOurs) return inspection.etag;
-  // The PUT's own ETag was compared already; a key that may only write can prove no more.
-  if (absl::IsPermissionDenied(inspection.status)) return PredictedEtag(summary);
-  return WithCleanup(std::move(inspection.status), DeleteObject());
-}
-
-absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
-  std::vector<std::string> etags;
+S3Expectation S3Sink::Expected(const StreamSummary& summary) const {
+  S3Expectation expected;
+  expected.bytes = summary.bytes;
+  expected.etag = PredictedEtag(summary);
+  if (!checksum_.enabled()) return expected;
+  std::vector<uint64_t> crcs;
   {
     MutexLock lock(&mu_);
-    etags = etags_;
+    for (const StoredPart& part : stored_) crcs.push_back(part.crc);
   }
-  S3Request request = CompleteUploadRequest(key_, upload_id_, etags);
+  expected.checksum = checksum_.Text(checksum_.Combine(crcs, summary.parts));
+  expected.checksum_header = std::string(checksum_.header());
+  expected.checksum_algorithm = std::string(checksum_.algorithm());
+  return expected;
+}
+
+absl::StatusOr<std::string> S3Sink::Proven(S3Inspection inspection) {
+  facts_ = std::move(inspection.facts);
+  return std::move(inspection.etag);
+}
+
+absl::StatusOr<std::string> S3Sink::FinishSingle(const StreamSummary& summary) {
+  const S3Expectation expected = Expected(summary);
+  S3Inspection inspection = inspector_.LookTwice(expected);
+  if (inspection.found == Found::kOurs) return Proven(std::move(inspection));
+  // The PUT's own ETag was compared already; a key that may only write can prove no more.
+  if (absl::IsPermissionDenied(inspection.status)) {
+    facts_ = {{"proof", "Content-MD5 and the ETag of the answer; the key may not read"}};
+    return expected.etag;
+  }
+  return WithCleanup(std::move(inspection.status), DeleteSingle());
+}
+
+absl::StatusOr<HttpResponse> S3Sink::Complete(const StreamSummary& summary) {
+  std::vector<UploadedPart> parts;
+  {
+    MutexLock lock(&mu_);
+    parts.reserve(stored_.size());
+    for (const StoredPart& part : stored_) {
+      parts.push_back({part.etag, checksum_.enabled() ? checksum_.Text(part.crc) : ""});
+    }
+  }
+  S3Request request = CompleteUploadRequest(key_, upload_id_, parts, checksum_.element());
   request.what = absl::StrCat("end of the upload of ", url_);
   request.stall_timeout = kCompleteStall;
   request.patient = true;
   request.cancelled = cancelled_;
-  const absl::StatusOr<HttpResponse> completed = client_->Call(std::move(request));
+  AddHeaders(request, object_.KeyHeaders());
+  if (checksum_.enabled()) {
+    AddHeaders(request, {{std::string(checksum_.header()), Expected(summary).checksum},
+                         {"x-amz-checksum-type", "FULL_OBJECT"}});
+  }
+  if (provider_.conditional_puts) AddHeaders(request, {{"If-None-Match", "*"}});
+  return client_->Call(std::move(request));
+}
+
+absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
+  const S3Expectation expected = Expected(summary);
+  const absl::StatusOr<HttpResponse> completed = Complete(summary);
   if (!completed.ok()) {
     const absl::Status& status = completed.status();
     // NoSuchUpload: an earlier try whose answer was lost may have done it all.
-    const bool unclear = absl::IsUnavailable(status) || absl::IsCancelled(status) || IsGone(status);
-    if (unclear) return ResolveUnclear(summary, status);
-    return WithCleanup(status, AbortUpload());
+    const bool unclear = absl::IsUnavailable(status) || absl::IsCancelled(status) ||
+                         IsGone(status) || IsTaken(status);
+    if (unclear) return ResolveUnclear(expected, status);
+    return WithCleanup(status, cleanup_.AbortUpload(upload_id_));
   }
-  Inspection inspection = Inspect(summary, /*bounded=*/false);
-  // Cancelled between the two: the answer is still worth asking for.
-  if (absl::IsCancelled(inspection.status)) inspection = Inspect(summary, /*bounded=*/true);
-  if (inspection.found == Found::kOurs) return inspection.etag;
+  {
+    MutexLock lock(&mu_);
+    version_id_ = std::string(completed->Header("x-amz-version-id"));
+  }
+  S3Inspection inspection = inspector_.LookTwice(expected);
+  if (inspection.found == Found::kOurs) return Proven(std::move(inspection));
   // A key that may not read proves the object by the ETag in Complete's answer, if that has one.
   if (absl::IsPermissionDenied(inspection.status) &&
-      absl::StrContains(completed->body, PredictedEtag(summary))) {
-    return PredictedEtag(summary);
+      absl::StrContains(completed->body, expected.etag)) {
+    facts_ = {{"proof", "Content-MD5 and the ETag of the answer; the key may not read"}};
+    return expected.etag;
   }
-  return WithCleanup(std::move(inspection.status), DeleteObject());
+  return WithCleanup(std::move(inspection.status), DeleteMade());
 }
 
-absl::StatusOr<std::string> S3Sink::ResolveUnclear(const StreamSummary& summary,
+absl::StatusOr<std::string> S3Sink::ResolveUnclear(const S3Expectation& expected,
                                                    absl::Status cause) {
-  Inspection inspection = Inspect(summary, /*bounded=*/true);
-  if (inspection.found == Found::kOurs) return inspection.etag;
-  const absl::Status aborted = AbortUpload();
+  S3Inspection inspection = inspector_.Look(expected, /*bounded=*/true);
+  if (inspection.found == Found::kOurs) return Proven(std::move(inspection));
+  const absl::Status aborted = cleanup_.AbortUpload(upload_id_);
   // Complete may have been at work until the abort came; only now is its outcome settled.
-  if (inspection.found == Found::kNothing) inspection = Inspect(summary, /*bounded=*/true);
+  if (inspection.found == Found::kNothing) inspection = inspector_.Look(expected, /*bounded=*/true);
   switch (inspection.found) {
     case Found::kOurs:
-      return inspection.etag;
+      return Proven(std::move(inspection));
     case Found::kNothing:
       return WithCleanup(std::move(cause), aborted);
     case Found::kOther:
@@ -260,79 +351,41 @@ absl::StatusOr<std::string> S3Sink::ResolveUnclear(const StreamSummary& summary,
                      absl::UnknownError(absl::StrCat("whether ", url_, " exists is not known")));
 }
 
-S3Sink::Inspection S3Sink::Inspect(const StreamSummary& summary, bool bounded) {
-  const std::string what = absl::StrCat("check of ", url_);
-  S3Request request = HeadObjectRequest(key_);
-  if (bounded) {
-    request = Bounded(std::move(request), what);
-  } else {
-    request.what = what;
-    request.cancelled = cancelled_;
-    request.patient = true;
-  }
-  Inspection result;
-  const absl::StatusOr<HttpResponse> head = client_->Call(std::move(request));
-  if (!head.ok()) {
-    result.status = head.status();
-    result.found = absl::IsNotFound(head.status()) ? Found::kNothing : Found::kUnknown;
-    return result;
-  }
-  result.etag = PlainEtag(head->Header("ETag"));
-  uint64_t bytes = 0;
-  if (!absl::SimpleAtoi(ToAbsl(head->Header("Content-Length")), &bytes) || bytes != summary.bytes) {
-    result.found = Found::kOther;
-    result.status = Integrity(absl::StrCat(url_, ": bytes differ: the object has ",
-                                           ToAbsl(head->Header("Content-Length")), " bytes, not ",
-                                           summary.bytes));
-    return result;
-  }
-  const std::string predicted = PredictedEtag(summary);
-  if (IsMd5Etag(*head, result.etag) && !absl::EqualsIgnoreCase(result.etag, predicted)) {
-    result.found = Found::kOther;
-    result.status = Integrity(absl::StrCat(url_, ": bytes differ: the object has ETag ",
-                                           result.etag, ", not ", predicted));
-    return result;
-  }
-  result.found = Found::kOurs;
-  return result;
-}
+absl::Status S3Sink::Abort() { return single_ ? DeleteSingle() : cleanup_.AbortUpload(upload_id_); }
 
-absl::Status S3Sink::Abort() {
-  if (!single_) return AbortUpload();
+absl::Status S3Sink::DeleteMade() {
+  std::string version_id;
   {
     MutexLock lock(&mu_);
-    if (!single_sent_) return absl::OkStatus();
+    version_id = version_id_;
   }
-  return DeleteObject();
+  return cleanup_.DeleteObject(version_id);
 }
 
-absl::Status S3Sink::AbortUpload() {
-  if (upload_id_.empty()) return absl::OkStatus();
-  const std::string what = absl::StrCat("abort of the upload of ", url_);
-  const absl::Time give_up = absl::Now() + kAbortBudget;
-  // Parts that a server was still taking in when the abort came can land after it.
-  for (int round = 0; round < kMaxAborts && absl::Now() < give_up; ++round) {
-    const absl::Status aborted =
-        client_->Call(Bounded(AbortUploadRequest(key_, upload_id_), what)).status();
-    if (!aborted.ok() && !IsGone(aborted)) {
-      return WithContext(aborted,
-                         "parts of an unfinished upload may stay (a later prune finds "
-                         "them)");
+absl::Status S3Sink::DeleteSingle() {
+  std::optional<S3Expectation> unsure;
+  {
+    MutexLock lock(&mu_);
+    if (!single_sent_.has_value()) return absl::OkStatus();
+    if (!made_) unsure = single_sent_;
+  }
+  if (unsure.has_value()) {
+    const S3Inspection inspection = inspector_.Look(*unsure, /*bounded=*/true);
+    if (inspection.found == Found::kNothing) return absl::OkStatus();
+    if (inspection.found == Found::kOther) {
+      return absl::InternalError(
+          absl::StrCat("an object with other bytes is at ", url_, "; left as it is"));
     }
-    const absl::Status left =
-        client_->Call(Bounded(ListPartsRequest(key_, upload_id_), what)).status();
-    // Any other answer than a list means that there is nothing, or nothing to be seen with this
-    // key; the abort itself went well.
-    if (!left.ok()) return absl::OkStatus();
+    // A key that may not read may still remove.
+    if (inspection.found == Found::kUnknown && !absl::IsPermissionDenied(inspection.status)) {
+      return absl::UnknownError(absl::StrCat("whether ", url_, " exists is not known"));
+    }
   }
-  return MakeError(ErrorKind::kS3, absl::StatusCode::kUnavailable,
-                   absl::StrCat(what, ": the upload is still listed; a later prune removes it"));
+  return DeleteMade();
 }
 
-absl::Status S3Sink::DeleteObject() {
-  const absl::Status deleted =
-      client_->Call(Bounded(DeleteObjectRequest(key_), absl::StrCat("removal of ", url_))).status();
-  return absl::IsNotFound(deleted) ? absl::OkStatus() : deleted;
+void S3Sink::AddHeaders(S3Request& request, std::vector<HttpHeader> headers) const {
+  for (HttpHeader& header : headers) request.headers.push_back(std::move(header));
 }
 
 absl::Status S3Sink::WithCleanup(absl::Status status, absl::Status cleanup) const {
@@ -346,14 +399,6 @@ absl::Status S3Sink::WithCleanup(absl::Status status, absl::Status cleanup) cons
   }
   // A cancelled Finish keeps its own kind: the interruption is the cause.
   return absl::IsCancelled(status) ? status : WithKind(std::move(status), ErrorKind::kS3);
-}
-
-S3Request S3Sink::Bounded(S3Request request, std::string what) const {
-  request.what = std::move(what);
-  request.max_tries = kBoundedTries;
-  request.deadline = kBoundedDeadline;
-  request.cancelled = nullptr;
-  return request;
 }
 
 }  // namespace volstream

@@ -3,18 +3,24 @@
 //
 // Proof: every part carries Content-MD5 (and its SHA-256 in the signature on http), the ETag that
 // comes back is compared with the part's MD5, and after Complete a HEAD is compared with the size
-// and the ETag that the parts predict. Under SSE-KMS and SSE-C an ETag is no MD5: then the parts'
-// checks and the size are the proof, and the ETag that Finish returns differs from PredictedEtag.
+// and the ETag that the parts predict (stages/s3_proof.h). Where the provider keeps a CRC of whole
+// objects, each part carries its own and Complete that of all, and HEAD's is compared too. Under
+// SSE-KMS and SSE-C an ETag is no MD5: then the parts' checks, the size and the CRC are the proof,
+// and the ETag that Finish returns differs from PredictedEtag. Encryption that was asked for must
+// be confirmed by the server before the first byte (before the last, in a single PUT).
 // Visibility: a multipart object appears in Finish. A single PUT appears when its Put is done;
-// Abort removes it.
+// Abort removes it. An object of that name that is not this stream's is never removed, and where
+// the provider takes conditional writes it is not replaced either.
 // Lifetime: the client must outlive the sink; the sink must outlive its Puts.
 #ifndef VOLSTREAM_STAGES_S3_SINK_H_
 #define VOLSTREAM_STAGES_S3_SINK_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -23,8 +29,12 @@
 #include "engine/message.h"
 #include "engine/mutex.h"
 #include "engine/stage.h"
+#include "stages/s3_checksum.h"
+#include "stages/s3_cleanup.h"
 #include "stages/s3_client.h"
+#include "stages/s3_inspector.h"
 #include "stages/s3_object.h"
+#include "stages/s3_proof.h"
 #include "stages/s3_provider.h"
 
 namespace volstream {
@@ -45,6 +55,7 @@ class S3Sink : public PartSink {
   void Cancel() override;
   // The ETag that HEAD gives. Ends soon after Cancel; what came of Complete is then looked up.
   absl::StatusOr<std::string> Finish(const StreamSummary& summary) override;
+  std::vector<std::pair<std::string, std::string>> Facts() const override { return facts_; }
   // Tries for at most about half a minute on a dead network.
   absl::Status Abort() override;
 
@@ -53,41 +64,50 @@ class S3Sink : public PartSink {
 
  private:
   struct PutJob;
-  // What a HEAD says of the object, against the summary.
-  enum class Found { kOurs, kOther, kNothing, kUnknown };
-  struct Inspection {
-    Found found = Found::kUnknown;
-    std::string etag;
-    absl::Status status;  // why it is not kOurs
+  struct StoredPart {
+    std::string etag;  // empty = not stored yet
+    uint64_t crc = 0;
   };
 
   void Send(const std::shared_ptr<PutJob>& job);
   void OnPut(const std::shared_ptr<PutJob>& job, absl::StatusOr<HttpResponse> result);
   absl::Status CheckParts(const StreamSummary& summary) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Fails unless the answer to the request that makes the object confirms its encryption.
+  absl::Status CheckEncryption(const HttpResponse& created) const;
+  S3Expectation Expected(const StreamSummary& summary) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<std::string> FinishSingle(const StreamSummary& summary);
   absl::StatusOr<std::string> FinishUpload(const StreamSummary& summary);
+  absl::StatusOr<HttpResponse> Complete(const StreamSummary& summary);
   // After a Complete of which nobody knows whether it took effect.
-  absl::StatusOr<std::string> ResolveUnclear(const StreamSummary& summary, absl::Status cause);
-  Inspection Inspect(const StreamSummary& summary, bool bounded);
-  absl::Status AbortUpload();
-  absl::Status DeleteObject();
+  absl::StatusOr<std::string> ResolveUnclear(const S3Expectation& expected, absl::Status cause);
+  absl::StatusOr<std::string> Proven(S3Inspection inspection);
+  // Removes the object that this sink certainly made.
+  absl::Status DeleteMade();
+  // Of the single PUT, whatever became of it: only when what is there is its.
+  absl::Status DeleteSingle();
   // `status`, and what could not be cleaned up after it.
   absl::Status WithCleanup(absl::Status status, absl::Status cleanup) const;
-  // A request that neither Cancel nor a dead network can hold up.
-  S3Request Bounded(S3Request request, std::string what) const;
+  void AddHeaders(S3Request& request, std::vector<HttpHeader> headers) const;
 
   S3Client* const client_;
   const std::string key_;
   const S3ObjectOptions object_;
   const S3Provider provider_;
+  const S3ChecksumOf checksum_;
   const std::string url_;
+  const S3Cleanup cleanup_;
   const std::shared_ptr<CancelFlag> cancelled_;
+  const S3Inspector inspector_;
   bool single_ = false;    // set by Begin
   std::string upload_id_;  // set by Begin
 
+  std::vector<std::pair<std::string, std::string>> facts_;  // set by Finish
+
   mutable Mutex mu_;
-  std::vector<std::string> etags_ ABSL_GUARDED_BY(mu_);  // by part_index; empty = not stored yet
-  bool single_sent_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<StoredPart> stored_ ABSL_GUARDED_BY(mu_);  // by part_index
+  bool made_ ABSL_GUARDED_BY(mu_) = false;               // the answer to the single PUT said so
+  std::string version_id_ ABSL_GUARDED_BY(mu_);          // of the object made; may stay empty
+  std::optional<S3Expectation> single_sent_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace volstream

@@ -199,7 +199,7 @@ TEST_F(S3ClientTest, FindsAnErrorInsideA200) {
   transport_.Add(
       {.match = "POST uploadId", .times = 2, .response = S3ErrorResponse(200, "InternalError")});
   transport_.Add({.match = "POST uploadId", .response = S3ErrorResponse(200, "InvalidPart")});
-  const absl::Status status = client_->Call(CompleteUploadRequest("k", "u", {"e"})).status();
+  const absl::Status status = client_->Call(CompleteUploadRequest("k", "u", {{"e", ""}})).status();
   EXPECT_EQ(S3CodeOf(status), "InvalidPart");
   EXPECT_EQ(transport_.Requests().size(), 3u);
 }

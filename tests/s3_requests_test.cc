@@ -24,7 +24,7 @@ TEST(S3Requests, UploadPartNamesPartAndUpload) {
 }
 
 TEST(S3Requests, CompleteListsTheParts) {
-  const S3Request request = CompleteUploadRequest("k", "id", {"aa", "bb"});
+  const S3Request request = CompleteUploadRequest("k", "id", {{"aa", ""}, {"bb", ""}});
   EXPECT_TRUE(absl::StrContains(request.owned_body,
                                 "<Part><PartNumber>1</PartNumber><ETag>&quot;aa&quot;</ETag></Part>"
                                 "<Part><PartNumber>2</PartNumber><ETag>&quot;bb&quot;</ETag>"

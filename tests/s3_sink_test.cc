@@ -231,7 +231,7 @@ TEST_F(S3SinkTest, LeavesAnOlderObjectOfTheSameNameAlone) {
 }
 
 TEST_F(S3SinkTest, DeletesAnObjectWithAnotherEtag) {
-  transport_.Add({.match = "HEAD x.tar.gz", .edit = [](HttpResponse& response) {
+  transport_.Add({.match = "HEAD x.tar.gz", .times = 2, .edit = [](HttpResponse& response) {
                     response.headers[0].value = "\"00000000000000000000000000000000-3\"";
                   }});
   BeginUpload();
@@ -244,8 +244,9 @@ TEST_F(S3SinkTest, DeletesAnObjectWithAnotherEtag) {
 }
 
 TEST_F(S3SinkTest, DeletesAnObjectOfAnotherSize) {
-  transport_.Add({.match = "HEAD x.tar.gz",
-                  .edit = [](HttpResponse& response) { response.headers[1].value = "1"; }});
+  transport_.Add({.match = "HEAD x.tar.gz", .times = 2, .edit = [](HttpResponse& response) {
+                    response.headers[1].value = "1";
+                  }});
   BeginSingle();
   ASSERT_TRUE(Put(0, "small").ok());
   EXPECT_EQ(KindOf(sink_->Finish(summary_).status()), ErrorKind::kIntegrity);

@@ -76,6 +76,7 @@ int Prune(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& stora
 
 int Run(Flags flags, Interrupt* interrupt) {
   Log log(flags.common.LogOptions());
+  flags.s3.LogTo(log.AsEventLog());
   std::vector<std::unique_ptr<Storage>> storages;
   std::vector<Storage*> borrowed;
   for (const std::string& destination : flags.destinations) {
@@ -108,9 +109,7 @@ int Run(Flags flags, Interrupt* interrupt) {
                               : "")));
   }
   flags.backup.stop_on_destination_failure = flags.on_sink_failure == "stop";
-  flags.backup.on_event = [&log](Severity severity, std::string_view text) {
-    log.Write(severity, text);
-  };
+  flags.backup.on_event = log.AsEventLog();
   if (log.shows_progress()) {
     flags.backup.on_progress = [&log](const Progress& progress) {
       log.ShowProgress(progress.finished ? "" : ProgressLine(progress));
@@ -197,6 +196,7 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
   flags->source.AddTo(command);
   flags->docker.AddTo(command);
   flags->s3.AddTo(command);
+  flags->s3.AddStoringTo(command);
   flags->common.AddTo(command);
   command->callback([flags, chosen] {
     *chosen = [flags](Interrupt* interrupt) { return Run(*flags, interrupt); };

@@ -28,53 +28,14 @@ absl::Status RefuseKeysInUrl(const std::string& text) {
 
 }  // namespace
 
-void S3Flags::AddTo(CLI::App* app) {
-  const std::string group = "S3";
-  app->add_option("--endpoint-url", options_.endpoint_url,
-                  "S3 endpoint such as https://fsn1.your-objectstorage.com; default: "
-                  "$AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, $S3_ENDPOINT_URL, else AWS")
-      ->group(group);
-  app->add_option("--region", options_.region,
-                  "S3 region; default: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1")
-      ->group(group);
-  app->add_option("--ca-file", options_.ca_file, "PEM file of the authorities to trust for TLS")
-      ->group(group);
-  app->add_option("--connections", options_.connections, "Connections at a time (8)")
-      ->check(CLI::Range(1, 256))
-      ->group(group);
-  app->add_option("--retries", options_.attempts, "Tries of one request, the first included (5)")
-      ->check(CLI::Range(1, 100))
-      ->group(group);
-  app->add_option("--retry-for", retry_for_seconds_,
-                  "Seconds for which a begun upload waits for a network or server that is away "
-                  "(300)")
-      ->check(CLI::Range(0.0, 604800.0))
-      ->group(group);
-  app->add_option("--stall-timeout", stall_timeout_seconds_,
-                  "Seconds without a byte after which a request is tried again (60)")
-      ->check(CLI::Range(1.0, 86400.0))
-      ->group(group);
-  app->add_option("--connect-timeout", connect_timeout_seconds_,
-                  "Seconds to wait for a connection (10)")
-      ->check(CLI::Range(0.1, 86400.0))
-      ->group(group);
-}
-
-S3Options S3Flags::Options() const {
-  S3Options options = options_;
-  options.retry_for = absl::Seconds(retry_for_seconds_);
-  options.stall_timeout = absl::Seconds(stall_timeout_seconds_);
-  options.connect_timeout = absl::Seconds(connect_timeout_seconds_);
-  return options;
-}
-
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destination,
                                                      const S3Flags& s3) {
   VS_RETURN_IF_ERROR(RefuseKeysInUrl(destination));
   if (destination.empty()) return absl::InvalidArgumentError("an empty destination was given");
   if (destination.starts_with(kS3Scheme)) {
     VS_ASSIGN_OR_RETURN(const S3Location location, ParseS3Location(destination));
-    return OpenS3Storage(location, s3.Options());
+    VS_ASSIGN_OR_RETURN(const S3Options options, s3.Options());
+    return OpenS3Storage(location, options);
   }
   if (absl::StartsWithIgnoreCase(destination, "s3:")) {
     return MakeError(

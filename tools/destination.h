@@ -7,26 +7,11 @@
 #include <string>
 #include <string_view>
 
-#include "CLI/App.hpp"
 #include "absl/status/statusor.h"
-#include "stages/s3_config.h"
 #include "stages/storage.h"
+#include "tools/s3_flags.h"
 
 namespace volstream {
-
-// The flags that say how to reach S3, bound to options that the environment filled.
-class S3Flags {
- public:
-  S3Flags() : options_(S3OptionsFromEnvironment()) {}
-  void AddTo(CLI::App* app);
-  S3Options Options() const;
-
- private:
-  S3Options options_;
-  double retry_for_seconds_ = 300;
-  double stall_timeout_seconds_ = 60;
-  double connect_timeout_seconds_ = 10;
-};
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destination,
                                                      const S3Flags& s3);

@@ -46,8 +46,9 @@ void PrintJson(const std::vector<BackupInfo>& backups) {
   absl::PrintF("%s\n", list.dump(2));
 }
 
-int Run(const Flags& flags) {
+int Run(Flags flags) {
   Log log(flags.common.LogOptions());
+  flags.s3.LogTo(log.AsEventLog());
   const absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(flags.destination, flags.s3);
   if (!storage.ok()) return Fail(&log, storage.status());
   const absl::StatusOr<std::vector<BackupInfo>> backups = ListBackups(storage->get(), flags.name);

@@ -36,6 +36,11 @@ class Log {
   void Warning(std::string_view message) { Write(Severity::kWarning, message); }
   void Error(std::string_view message) { Write(Severity::kError, message); }
 
+  // Writes to this log, which must outlive it.
+  EventLog AsEventLog() {
+    return [this](Severity severity, std::string_view text) { Write(severity, text); };
+  }
+
   bool shows_progress() const { return shows_progress_; }
   // Replaces the progress line; an empty text takes it away.
   void ShowProgress(std::string_view line) ABSL_LOCKS_EXCLUDED(mu_);

@@ -20,8 +20,9 @@ struct Flags {
   bool dry_run = false;
 };
 
-int Run(const Flags& flags) {
+int Run(Flags flags) {
   Log log(flags.common.LogOptions());
+  flags.s3.LogTo(log.AsEventLog());
   const absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(flags.destination, flags.s3);
   if (!storage.ok()) return Fail(&log, storage.status());
   absl::StatusOr<int> keep = flags.keep_last;

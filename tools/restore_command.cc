@@ -23,8 +23,9 @@ struct Flags {
   bool overwrite = false;
 };
 
-int Run(const Flags& flags, Interrupt* interrupt) {
+int Run(Flags flags, Interrupt* interrupt) {
   Log log(flags.common.LogOptions());
+  flags.s3.LogTo(log.AsEventLog());
   const absl::StatusOr<ArchiveLocation> location = FindArchive(flags.archive, flags.name, flags.s3);
   if (!location.ok()) return Fail(&log, location.status());
   const std::string url = location->storage->UrlOf(location->name);

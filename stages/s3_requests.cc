@@ -136,12 +136,12 @@ S3Request DeleteObjectRequest(std::string_view key, std::string_view version_id)
   return request;
 }
 
-S3Request DeleteObjectsRequest(const std::vector<std::string>& keys) {
+S3Request DeleteObjectsRequest(const std::vector<std::string>& keys, bool quiet) {
   VS_CHECK(keys.size() <= kS3MaxDeleteBatch);
   S3Request request = Make(HttpMethod::kPost, "");
   request.query = {{"delete", ""}};
-  request.owned_body =
-      absl::StrCat(kXmlHead, "<Delete xmlns=\"", kXmlNamespace, "\"><Quiet>true</Quiet>");
+  request.owned_body = absl::StrCat(kXmlHead, "<Delete xmlns=\"", kXmlNamespace, "\"><Quiet>",
+                                    quiet ? "true" : "false", "</Quiet>");
   for (const std::string& key : keys) {
     absl::StrAppend(&request.owned_body, "<Object><Key>", XmlText(key), "</Key></Object>");
   }
@@ -315,6 +315,17 @@ absl::StatusOr<std::vector<DeleteFailure>> ParseDeleteFailures(std::string_view 
         {node.child_value("Key"), node.child_value("Code"), node.child_value("Message")});
   }
   return failures;
+}
+
+absl::StatusOr<std::vector<DeletedMarker>> ParseDeleteMarkers(std::string_view xml) {
+  pugi::xml_document document;
+  VS_ASSIGN_OR_RETURN(const pugi::xml_node root, Root(document, xml, "DeleteResult"));
+  std::vector<DeletedMarker> markers;
+  for (const pugi::xml_node& node : root.children("Deleted")) {
+    const std::string version_id = node.child_value("DeleteMarkerVersionId");
+    if (!version_id.empty()) markers.push_back({node.child_value("Key"), version_id});
+  }
+  return markers;
 }
 
 std::string PlainEtag(std::string_view etag) {

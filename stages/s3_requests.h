@@ -55,8 +55,8 @@ S3Request GetRangeRequest(std::string_view key, uint64_t offset, MutableByteSpan
 S3Request PutObjectRequest(std::string_view key, ByteSpan body, const Md5Digest& md5);
 // Of a version, which is then gone for good, unless `version_id` is empty.
 S3Request DeleteObjectRequest(std::string_view key, std::string_view version_id = "");
-// At most kS3MaxDeleteBatch keys; the answer names those that failed and no others.
-S3Request DeleteObjectsRequest(const std::vector<std::string>& keys);
+// At most kS3MaxDeleteBatch keys. `quiet`: the answer names those that failed and no others.
+S3Request DeleteObjectsRequest(const std::vector<std::string>& keys, bool quiet = true);
 S3Request HeadBucketRequest();
 // Keys that begin with prefix and hold no '/' behind it. `token` is empty for the first page.
 S3Request ListObjectsRequest(std::string_view prefix, std::string_view token, int max_keys);
@@ -106,6 +106,10 @@ struct UploadPage {
   std::string next_key_marker;
   std::string next_upload_id_marker;
 };
+struct DeletedMarker {
+  std::string key;
+  std::string version_id;
+};
 struct DeleteFailure {
   std::string key;
   std::string code;
@@ -118,6 +122,8 @@ absl::StatusOr<ObjectPage> ParseObjectPage(std::string_view xml);
 absl::StatusOr<UploadPage> ParseUploadPage(std::string_view xml);
 absl::StatusOr<size_t> ParsePartCount(std::string_view xml);
 absl::StatusOr<std::vector<DeleteFailure>> ParseDeleteFailures(std::string_view xml);
+// What a versioned bucket put in the place of the objects.
+absl::StatusOr<std::vector<DeletedMarker>> ParseDeleteMarkers(std::string_view xml);
 
 // An ETag without its quotes and without a weak mark.
 std::string PlainEtag(std::string_view etag);

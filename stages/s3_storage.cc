@@ -278,9 +278,7 @@ absl::StatusOr<std::unique_ptr<Storage>> Open(std::unique_ptr<HttpTransport> own
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& location,
-                                                       const S3Options& options) {
-  VS_RETURN_IF_ERROR(ValidateS3Options(options));
+std::unique_ptr<HttpTransport> NewS3Transport(const S3Options& options) {
   CurlTransportOptions transport_options;
   transport_options.connections = options.connections;
   transport_options.connect_timeout = options.connect_timeout;
@@ -293,7 +291,13 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& locatio
     transport_options.user_agent =
         absl::StrCat("volstream/" VOLSTREAM_VERSION, " ", options.user_agent);
   }
-  auto owned = std::make_unique<CurlTransport>(transport_options);
+  return std::make_unique<CurlTransport>(transport_options);
+}
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& location,
+                                                       const S3Options& options) {
+  VS_RETURN_IF_ERROR(ValidateS3Options(options));
+  std::unique_ptr<HttpTransport> owned = NewS3Transport(options);
   HttpTransport* const transport = owned.get();
   return Open(std::move(owned), transport, location, options, S3ClientHooks());
 }

@@ -17,6 +17,9 @@ namespace volstream {
 absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& location,
                                                        const S3Options& options);
 
+// The transport that OpenS3Storage makes for itself.
+std::unique_ptr<HttpTransport> NewS3Transport(const S3Options& options);
+
 // The same over a transport that is borrowed and outlives the storage.
 absl::StatusOr<std::unique_ptr<Storage>> OpenS3StorageOver(HttpTransport* transport,
                                                            const S3Location& location,

@@ -29,6 +29,7 @@ using Command = std::function<int(Interrupt* interrupt)>;
 void AddBackupCommand(CLI::App* app, Command* chosen);
 void AddListCommand(CLI::App* app, Command* chosen);
 void AddRestoreCommand(CLI::App* app, Command* chosen);
+void AddDoctorCommand(CLI::App* app, Command* chosen);
 void AddPruneCommand(CLI::App* app, Command* chosen);
 
 // Makes the option take "256MiB" for bytes.

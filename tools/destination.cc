@@ -1,5 +1,6 @@
 #include "tools/destination.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -26,29 +27,44 @@ absl::Status RefuseKeysInUrl(const std::string& text) {
                    "AWS_SECRET_ACCESS_KEY instead");
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destination,
-                                                     const S3Flags& s3) {
+// Nothing for a directory.
+absl::StatusOr<std::optional<S3Location>> S3LocationOf(const std::string& destination) {
   VS_RETURN_IF_ERROR(RefuseKeysInUrl(destination));
   if (destination.empty()) return absl::InvalidArgumentError("an empty destination was given");
   if (destination.starts_with(kS3Scheme)) {
-    VS_ASSIGN_OR_RETURN(const S3Location location, ParseS3Location(destination));
-    VS_ASSIGN_OR_RETURN(const S3Options options, s3.Options());
-    return OpenS3Storage(location, options);
+    VS_ASSIGN_OR_RETURN(S3Location location, ParseS3Location(destination));
+    return location;
   }
   if (absl::StartsWithIgnoreCase(destination, "s3:")) {
     return MakeError(
         ErrorKind::kS3, absl::StatusCode::kInvalidArgument,
         absl::StrCat("destination ", destination, " is not of the form s3://bucket/prefix/"));
   }
-  const size_t scheme = destination.find("://");
-  if (scheme != std::string::npos) {
+  if (absl::StrContains(destination, "://")) {
     return absl::InvalidArgumentError(
         absl::StrCat("destination ", destination,
                      " is neither a directory nor of the form s3://bucket/prefix/"));
   }
-  return OpenLocalStorage(destination);
+  return std::nullopt;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destination,
+                                                     const S3Flags& s3) {
+  VS_ASSIGN_OR_RETURN(const std::optional<S3Location> location, S3LocationOf(destination));
+  if (!location.has_value()) return OpenLocalStorage(destination);
+  VS_ASSIGN_OR_RETURN(const S3Options options, s3.Options());
+  return OpenS3Storage(*location, options);
+}
+
+absl::StatusOr<std::unique_ptr<Doctor>> OpenDoctor(const std::string& destination,
+                                                   const S3Flags& s3, uint64_t probe_bytes,
+                                                   FindingSink on_finding) {
+  VS_ASSIGN_OR_RETURN(const std::optional<S3Location> location, S3LocationOf(destination));
+  if (!location.has_value()) return OpenLocalDoctor(destination, std::move(on_finding));
+  VS_ASSIGN_OR_RETURN(const S3Options options, s3.Options());
+  return OpenS3Doctor(*location, options, probe_bytes, std::move(on_finding));
 }
 
 absl::StatusOr<ArchiveLocation> FindArchive(const std::string& archive, std::string_view stem,

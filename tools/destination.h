@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "stages/doctor.h"
 #include "stages/storage.h"
 #include "tools/s3_flags.h"
 
@@ -15,6 +16,11 @@ namespace volstream {
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& destination,
                                                      const S3Flags& s3);
+
+// Of the same destinations; see stages/doctor.h.
+absl::StatusOr<std::unique_ptr<Doctor>> OpenDoctor(const std::string& destination,
+                                                   const S3Flags& s3, uint64_t probe_bytes,
+                                                   FindingSink on_finding);
 
 struct ArchiveLocation {
   std::unique_ptr<Storage> storage;

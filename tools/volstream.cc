@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   volstream::AddRestoreCommand(&app, &command);
   volstream::AddListCommand(&app, &command);
   volstream::AddPruneCommand(&app, &command);
+  volstream::AddDoctorCommand(&app, &command);
   volstream::AddDockerRescueCommand(&app, &command);
   for (CLI::App* subcommand : app.get_subcommands({})) subcommand->footer(kFooter);
   try {

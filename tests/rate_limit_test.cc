@@ -27,7 +27,7 @@ uint64_t GrantedIn(RateLimit& limit, size_t wanted, int seconds) {
 }
 
 TEST(RateLimit, GivesItsRateWhateverTheSizesAskedFor) {
-  for (const uint64_t rate : {uint64_t{100}, 64 * kKiB, 20 * kMiB, uint64_t{3'000'000'000}}) {
+  for (const uint64_t rate : {uint64_t{100}, 64 * kKiB, 20 * kMiB, 200 * kMiB}) {
     for (const size_t wanted : {size_t{1000}, size_t{64 * kKiB}, size_t{2 * kMiB}}) {
       RateLimit limit(rate);
       const uint64_t granted = GrantedIn(limit, wanted, 10);

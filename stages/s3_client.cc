@@ -64,6 +64,7 @@ S3Client::S3Client(const std::string& bucket, const S3Options& options, S3Addres
       session_token_(options.session_token),
       attempts_(options.attempts),
       retry_for_(options.retry_for),
+      stall_timeout_(options.stall_timeout),
       on_event_(options.on_event),
       signer_(options.access_key_id, options.secret_access_key, options.region, "s3"),
       transport_(transport),

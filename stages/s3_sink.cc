@@ -24,7 +24,7 @@ constexpr absl::Duration kBoundedDeadline = absl::Seconds(10);
 constexpr int kMaxAborts = 3;
 constexpr absl::Duration kAbortBudget = absl::Seconds(30);
 // A server joins the parts before it answers, and some say nothing meanwhile.
-constexpr absl::Duration kCompleteStall = absl::Minutes(5);
+constexpr int kCompleteStallFactor = 5;
 
 // Whether the ETag is the MD5 (of the MD5s) of the bytes.
 bool IsMd5Etag(const HttpResponse& response, const std::string& etag) {
@@ -213,7 +213,7 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
   }
   S3Request request = CompleteUploadRequest(key_, upload_id_, etags);
   request.what = absl::StrCat("end of the upload of ", url_);
-  request.stall_timeout = kCompleteStall;
+  request.stall_timeout = kCompleteStallFactor * client_->stall_timeout();
   request.patient = true;
   request.cancelled = cancelled_;
   const absl::StatusOr<HttpResponse> completed = client_->Call(std::move(request));

@@ -255,8 +255,13 @@ absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
     case CURLE_SSL_CACERT_BADFILE:
       return absl::FailedPreconditionError(
           absl::StrCat("the CA file cannot be used (", detail, ")"));
-    case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
+      // libcurl means the protocol of the answer, too.
+      if (absl::StrContains(detail, "HTTP/0.9")) {
+        return absl::UnavailableError("the answer is not HTTP");
+      }
+      [[fallthrough]];
+    case CURLE_URL_MALFORMAT:
       return absl::InvalidArgumentError(absl::StrCat("unusable URL (", detail, ")"));
     case CURLE_SSL_CERTPROBLEM:
       return absl::FailedPreconditionError(

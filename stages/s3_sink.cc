@@ -23,6 +23,7 @@ constexpr int kBoundedTries = 3;
 constexpr absl::Duration kBoundedDeadline = absl::Seconds(10);
 constexpr int kMaxAborts = 3;
 constexpr absl::Duration kAbortBudget = absl::Seconds(30);
+constexpr int kMaxStrayPages = 3;
 // A server joins the parts before it answers, and some say nothing meanwhile.
 constexpr int kCompleteStallFactor = 5;
 
@@ -95,9 +96,17 @@ absl::Status S3Sink::Begin(const StreamShape& shape) {
   S3Request request = CreateUploadRequest(key_);
   request.what = absl::StrCat("begin of the upload of ", url_);
   request.cancelled = cancelled_;
-  VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
-  absl::StatusOr<std::string> upload_id = ParseUploadId(response.body);
-  if (!upload_id.ok()) return WithKind(WithContext(upload_id.status(), url_), ErrorKind::kS3);
+  const uint64_t retries = client_->retries();
+  const absl::StatusOr<HttpResponse> response = client_->Call(std::move(request));
+  // Of this client nothing else is under way.
+  begin_unclear_ = client_->retries() != retries || absl::IsUnavailable(response.status()) ||
+                   absl::IsCancelled(response.status());
+  if (!response.ok()) return WithCleanup(response.status(), AbortStrays());
+  absl::StatusOr<std::string> upload_id = ParseUploadId(response->body);
+  if (!upload_id.ok()) {
+    begin_unclear_ = true;
+    return WithCleanup(WithContext(upload_id.status(), url_), AbortStrays());
+  }
   upload_id_ = *std::move(upload_id);
   return absl::OkStatus();
 }
@@ -211,6 +220,8 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
     MutexLock lock(&mu_);
     etags = etags_;
   }
+  // What it could not remove is no reason to give up the upload.
+  AbortStrays().IgnoreError();
   S3Request request = CompleteUploadRequest(key_, upload_id_, etags);
   request.what = absl::StrCat("end of the upload of ", url_);
   request.stall_timeout = kCompleteStallFactor * client_->stall_timeout();
@@ -228,6 +239,10 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
   // Cancelled between the two: the answer is still worth asking for.
   if (absl::IsCancelled(inspection.status)) inspection = Inspect(summary, /*bounded=*/true);
   if (inspection.found == Found::kOurs) return inspection.etag;
+  // Whoever said that it was complete.
+  if (inspection.found == Found::kNothing) {
+    return WithCleanup(std::move(inspection.status), AbortUpload());
+  }
   // A key that may not read proves the object by the ETag in Complete's answer, if that has one.
   if (absl::IsPermissionDenied(inspection.status) &&
       absl::StrContains(completed->body, PredictedEtag(summary))) {
@@ -307,7 +322,8 @@ absl::Status S3Sink::Abort() {
 }
 
 absl::Status S3Sink::AbortUpload() {
-  if (upload_id_.empty()) return absl::OkStatus();
+  const absl::Status strays = AbortStrays();
+  if (upload_id_.empty()) return strays;
   const std::string what = absl::StrCat("abort of the upload of ", url_);
   const absl::Time give_up = absl::Now() + kAbortBudget;
   // Parts that a server was still taking in when the abort came can land after it.
@@ -323,10 +339,33 @@ absl::Status S3Sink::AbortUpload() {
         client_->Call(Bounded(ListPartsRequest(key_, upload_id_), what)).status();
     // Any other answer than a list means that there is nothing, or nothing to be seen with this
     // key; the abort itself went well.
-    if (!left.ok()) return absl::OkStatus();
+    if (!left.ok()) return strays;
   }
   return MakeError(ErrorKind::kS3, absl::StatusCode::kUnavailable,
                    absl::StrCat(what, ": the upload is still listed; a later prune removes it"));
+}
+
+absl::Status S3Sink::AbortStrays() {
+  if (!std::exchange(begin_unclear_, false)) return absl::OkStatus();
+  const std::string what =
+      absl::StrCat("an unfinished upload of ", url_, " may stay (a later prune finds it)");
+  const absl::Time give_up = absl::Now() + kAbortBudget;
+  UploadPage page;
+  page.truncated = true;
+  for (int i = 0; page.truncated && i < kMaxStrayPages && absl::Now() < give_up; ++i) {
+    VS_ASSIGN_OR_RETURN(
+        const HttpResponse response,
+        client_->Call(Bounded(
+            ListUploadsRequest(key_, page.next_key_marker, page.next_upload_id_marker), what)));
+    VS_ASSIGN_OR_RETURN(page, ParseUploadPage(response.body));
+    for (const ListedUpload& upload : page.uploads) {
+      if (upload.key != key_ || upload.upload_id == upload_id_) continue;
+      const absl::Status aborted =
+          client_->Call(Bounded(AbortUploadRequest(key_, upload.upload_id), what)).status();
+      if (!aborted.ok() && !IsGone(aborted)) return aborted;
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status S3Sink::DeleteObject() {

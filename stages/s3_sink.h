@@ -70,6 +70,9 @@ class S3Sink : public PartSink {
   absl::StatusOr<std::string> ResolveUnclear(const StreamSummary& summary, absl::Status cause);
   Inspection Inspect(const StreamSummary& summary, bool bounded);
   absl::Status AbortUpload();
+  // Begins whose answers were lost left uploads that nobody knows of: aborts those of exactly this
+  // key. Nothing unless Begin was unclear. Bounded; what stays is found by a later prune.
+  absl::Status AbortStrays();
   absl::Status DeleteObject();
   // `status`, and what could not be cleaned up after it.
   absl::Status WithCleanup(absl::Status status, absl::Status cleanup) const;
@@ -82,8 +85,9 @@ class S3Sink : public PartSink {
   const S3Provider provider_;
   const std::string url_;
   const std::shared_ptr<CancelFlag> cancelled_;
-  bool single_ = false;    // set by Begin
-  std::string upload_id_;  // set by Begin
+  bool single_ = false;         // set by Begin
+  std::string upload_id_;       // set by Begin
+  bool begin_unclear_ = false;  // there may be uploads beside ours
 
   mutable Mutex mu_;
   std::vector<std::string> etags_ ABSL_GUARDED_BY(mu_);  // by part_index; empty = not stored yet

@@ -31,8 +31,8 @@ namespace volstream {
 namespace {
 
 constexpr uint64_t kDefaultSeed = 20240611;
-constexpr int kRuns = 150;
-constexpr int kThreads = 6;
+constexpr int kRuns = 110;
+constexpr int kThreads = 10;
 constexpr int kWantedFaults = 500;
 
 uint64_t Seed() {

@@ -19,6 +19,8 @@ namespace {
 constexpr char kUserAgent[] = "volstream/" VOLSTREAM_VERSION;
 // Header lines beyond this are dropped: an honest answer has some 20 of them.
 constexpr size_t kMaxHeaders = 200;
+// Linux gives up after nine probes.
+constexpr long kKeepAliveSeconds = 15;  // NOLINT(google-runtime-int): libcurl's type
 
 size_t OnRead(char* out, size_t size, size_t count, void* context) {
   CurlJob& job = *static_cast<CurlJob*>(context);
@@ -55,6 +57,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* context) {
   if (line.substr(0, 5) == "HTTP/") {
     // A new header block: an interim answer such as 100 may come before the final one.
     job.response = HttpResponse();
+    job.head_complete = false;
     const size_t space = line.find(' ');
     if (space == absl::string_view::npos ||
         !absl::SimpleAtoi(line.substr(space + 1, 3), &job.response.status)) {
@@ -62,6 +65,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* context) {
     }
     return bytes;
   }
+  if (line.empty()) job.head_complete = true;
   const size_t colon = line.find(':');
   if (colon == absl::string_view::npos || job.response.headers.size() >= kMaxHeaders) return bytes;
   job.response.headers.push_back(
@@ -140,6 +144,10 @@ absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, Cur
   Set(easy, CURLOPT_FOLLOWLOCATION, 0L);
   Set(easy, CURLOPT_NOSIGNAL, 1L);
   Set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  // A peer that went away without a word is found out while a long answer is waited for.
+  Set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  Set(easy, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
+  Set(easy, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
   Set(easy, CURLOPT_USERAGENT,
       options.user_agent.empty() ? kUserAgent : options.user_agent.c_str());
   job->send_limit = options.send_limit.get();
@@ -223,6 +231,10 @@ absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
   const std::string detail(job.curl_error[0] != '\0' ? job.curl_error : curl_easy_strerror(code));
   switch (code) {
     case CURLE_OK:
+      // libcurl takes what came before the peer closed for the whole head.
+      if (!job.head_complete) {
+        return absl::UnavailableError("connection lost (in the head of the answer)");
+      }
       return absl::OkStatus();
     case CURLE_COULDNT_RESOLVE_HOST:
       return absl::UnavailableError(absl::StrCat("could not resolve host (", detail, ")"));
@@ -243,8 +255,13 @@ absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
     case CURLE_SSL_CACERT_BADFILE:
       return absl::FailedPreconditionError(
           absl::StrCat("the CA file cannot be used (", detail, ")"));
-    case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
+      // libcurl means the protocol of the answer, too.
+      if (absl::StrContains(detail, "HTTP/0.9")) {
+        return absl::UnavailableError("the answer is not HTTP");
+      }
+      [[fallthrough]];
+    case CURLE_URL_MALFORMAT:
       return absl::InvalidArgumentError(absl::StrCat("unusable URL (", detail, ")"));
     case CURLE_SSL_CERTPROBLEM:
       return absl::FailedPreconditionError(

@@ -23,6 +23,7 @@ struct CurlJob {
   RateLimit* send_limit = nullptr;
   bool paused = false;  // until send_limit lets the body go on, at
   RateLimit::TimePoint resume_at;
+  bool head_complete = false;  // of the final answer
   bool over_cap = false;
   bool refused = false;  // on_body wanted no more
   curl_slist* header_list = nullptr;

@@ -16,6 +16,11 @@ constexpr int kBoundedTries = 3;
 constexpr absl::Duration kBoundedDeadline = absl::Seconds(10);
 constexpr int kMaxAborts = 3;
 constexpr absl::Duration kAbortBudget = absl::Seconds(30);
+constexpr int kMaxStrayPages = 3;
+
+bool IsGone(const absl::Status& status) {
+  return S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status);
+}
 
 }  // namespace
 
@@ -30,7 +35,7 @@ absl::Status S3Cleanup::AbortUpload(const std::string& upload_id) const {
   for (int round = 0; round < kMaxAborts && absl::Now() < give_up; ++round) {
     const absl::Status aborted =
         client_->Call(Bounded(AbortUploadRequest(key_, upload_id), what)).status();
-    if (!aborted.ok() && S3CodeOf(aborted) != "NoSuchUpload" && !absl::IsNotFound(aborted)) {
+    if (!aborted.ok() && !IsGone(aborted)) {
       return WithContext(aborted,
                          "parts of an unfinished upload may stay (a later prune finds "
                          "them)");
@@ -43,6 +48,28 @@ absl::Status S3Cleanup::AbortUpload(const std::string& upload_id) const {
   }
   return MakeError(ErrorKind::kS3, absl::StatusCode::kUnavailable,
                    absl::StrCat(what, ": the upload is still listed; a later prune removes it"));
+}
+
+absl::Status S3Cleanup::AbortOthers(const std::string& upload_id) const {
+  const std::string what =
+      absl::StrCat("an unfinished upload of ", url_, " may stay (a later prune finds it)");
+  const absl::Time give_up = absl::Now() + kAbortBudget;
+  UploadPage page;
+  page.truncated = true;
+  for (int i = 0; page.truncated && i < kMaxStrayPages && absl::Now() < give_up; ++i) {
+    VS_ASSIGN_OR_RETURN(
+        const HttpResponse response,
+        client_->Call(Bounded(
+            ListUploadsRequest(key_, page.next_key_marker, page.next_upload_id_marker), what)));
+    VS_ASSIGN_OR_RETURN(page, ParseUploadPage(response.body));
+    for (const ListedUpload& upload : page.uploads) {
+      if (upload.key != key_ || upload.upload_id == upload_id) continue;
+      const absl::Status aborted =
+          client_->Call(Bounded(AbortUploadRequest(key_, upload.upload_id), what)).status();
+      if (!aborted.ok() && !IsGone(aborted)) return aborted;
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status S3Cleanup::DeleteObject(std::string_view version_id) const {

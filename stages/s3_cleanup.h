@@ -22,6 +22,8 @@ class S3Cleanup {
   // Until no part of it is listed any more, for at most about half a minute. OK as well if there
   // is no such upload.
   absl::Status AbortUpload(const std::string& upload_id) const;
+  // Aborts all uploads of exactly this key but that one.
+  absl::Status AbortOthers(const std::string& upload_id) const;
   // OK as well if there is none. See DeleteObjectRequest for the version.
   absl::Status DeleteObject(std::string_view version_id) const;
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/notification.h"
 #include "engine/status_macros.h"
@@ -15,6 +16,13 @@ namespace volstream {
 namespace {
 
 bool IsSuccess(const HttpResponse& response) { return response.status / 100 == 2; }
+
+// A gateway's page, or that of a network which wants a login: S3 answers none of our requests so,
+// and stores none of our objects as such.
+bool IsForeignPage(const HttpResponse& response) {
+  return IsSuccess(response) &&
+         absl::StartsWithIgnoreCase(ToAbsl(response.Header("Content-Type")), "text/html");
+}
 
 S3Failure FailureOf(const HttpResponse& response) {
   S3Failure failure;
@@ -64,6 +72,7 @@ S3Client::S3Client(const std::string& bucket, const S3Options& options, S3Addres
       session_token_(options.session_token),
       attempts_(options.attempts),
       retry_for_(options.retry_for),
+      stall_timeout_(options.stall_timeout),
       on_event_(options.on_event),
       signer_(options.access_key_id, options.secret_access_key, options.region, "s3"),
       transport_(transport),
@@ -157,6 +166,8 @@ void S3Client::OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResp
   absl::Duration retry_after = absl::ZeroDuration();
   if (!result.ok()) {
     failure.transport = result.status();
+  } else if (IsForeignPage(*result)) {
+    failure.transport = absl::UnavailableError("an HTML page came in place of S3's answer");
   } else {
     const bool failed =
         !IsSuccess(*result) || (job->request.error_in_ok_body && ParseErrorDocument(result->body));

@@ -65,6 +65,7 @@ class S3Client {
   void Sweep() { transport_->Sweep(); }
 
   bool https() const { return address_.https; }
+  absl::Duration stall_timeout() const { return stall_timeout_; }
   // s3://bucket/key
   std::string UrlOf(std::string_view key) const;
   // Tries beyond the first ones, so far.
@@ -94,6 +95,7 @@ class S3Client {
   const std::string session_token_;
   const int attempts_;
   const absl::Duration retry_for_;
+  const absl::Duration stall_timeout_;
   const EventLog on_event_;
   const Sigv4Signer signer_;
   HttpTransport* const transport_;

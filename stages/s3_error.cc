@@ -149,7 +149,8 @@ absl::Status TransportStatus(const S3Failure& failure, std::string_view what,
     remedy = "set AWS_CA_BUNDLE to the CA that signed the certificate of ";
   } else if (absl::StrContains(text, "wrong version number")) {
     remedy = "the endpoint does not speak TLS: write http:// in AWS_ENDPOINT_URL, or correct it ";
-  } else if (absl::IsResourceExhausted(cause)) {
+  } else if (absl::IsResourceExhausted(cause) || absl::StrContains(text, "not HTTP") ||
+             absl::StrContains(text, "HTML page")) {
     remedy = "the answer is not from an S3 server: check AWS_ENDPOINT_URL ";
   }
   const absl::StatusCode code =

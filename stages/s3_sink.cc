@@ -22,7 +22,7 @@ using Found = S3Inspection::Found;
 // A part whose stored bytes differ is sent again, but not for ever: memory may be at fault.
 constexpr int kMaxSends = 3;
 // A server joins the parts before it answers, and some say nothing meanwhile.
-constexpr absl::Duration kCompleteStall = absl::Minutes(5);
+constexpr int kCompleteStallFactor = 5;
 
 bool IsGone(const absl::Status& status) {
   return S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status);
@@ -95,13 +95,20 @@ absl::Status S3Sink::Begin(const StreamShape& shape) {
     AddHeaders(request, {{"x-amz-checksum-algorithm", std::string(checksum_.algorithm())},
                          {"x-amz-checksum-type", "FULL_OBJECT"}});
   }
-  VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
-  absl::StatusOr<std::string> upload_id = ParseUploadId(response.body);
-  if (!upload_id.ok()) return WithKind(WithContext(upload_id.status(), url_), ErrorKind::kS3);
+  const uint64_t retries = client_->retries();
+  const absl::StatusOr<HttpResponse> response = client_->Call(std::move(request));
+  // Of this client nothing else is under way.
+  begin_unclear_ = client_->retries() != retries || absl::IsUnavailable(response.status()) ||
+                   absl::IsCancelled(response.status());
+  if (!response.ok()) return WithCleanup(response.status(), AbortUpload());
+  absl::StatusOr<std::string> upload_id = ParseUploadId(response->body);
+  if (!upload_id.ok()) {
+    begin_unclear_ = true;
+    return WithCleanup(WithContext(upload_id.status(), url_), AbortUpload());
+  }
   upload_id_ = *std::move(upload_id);
-  absl::Status encrypted = CheckEncryption(response);
-  return encrypted.ok() ? encrypted
-                        : WithCleanup(std::move(encrypted), cleanup_.AbortUpload(upload_id_));
+  absl::Status encrypted = CheckEncryption(*response);
+  return encrypted.ok() ? encrypted : WithCleanup(std::move(encrypted), AbortUpload());
 }
 
 absl::Status S3Sink::CheckEncryption(const HttpResponse& created) const {
@@ -289,7 +296,7 @@ absl::StatusOr<HttpResponse> S3Sink::Complete(const StreamSummary& summary) {
   }
   S3Request request = CompleteUploadRequest(key_, upload_id_, parts, checksum_.element());
   request.what = absl::StrCat("end of the upload of ", url_);
-  request.stall_timeout = kCompleteStall;
+  request.stall_timeout = kCompleteStallFactor * client_->stall_timeout();
   request.patient = true;
   request.cancelled = cancelled_;
   AddHeaders(request, object_.KeyHeaders());
@@ -303,6 +310,8 @@ absl::StatusOr<HttpResponse> S3Sink::Complete(const StreamSummary& summary) {
 
 absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
   const S3Expectation expected = Expected(summary);
+  // What it could not remove is no reason to give up the upload.
+  AbortStrays().IgnoreError();
   const absl::StatusOr<HttpResponse> completed = Complete(summary);
   if (!completed.ok()) {
     const absl::Status& status = completed.status();
@@ -310,7 +319,7 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
     const bool unclear = absl::IsUnavailable(status) || absl::IsCancelled(status) ||
                          IsGone(status) || IsTaken(status);
     if (unclear) return ResolveUnclear(expected, status);
-    return WithCleanup(status, cleanup_.AbortUpload(upload_id_));
+    return WithCleanup(status, AbortUpload());
   }
   {
     MutexLock lock(&mu_);
@@ -318,6 +327,10 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
   }
   S3Inspection inspection = inspector_.LookTwice(expected);
   if (inspection.found == Found::kOurs) return Proven(std::move(inspection));
+  // Whoever said that it was complete.
+  if (inspection.found == Found::kNothing) {
+    return WithCleanup(std::move(inspection.status), AbortUpload());
+  }
   // A key that may not read proves the object by the ETag in Complete's answer, if that has one.
   if (absl::IsPermissionDenied(inspection.status) &&
       absl::StrContains(completed->body, expected.etag)) {
@@ -331,7 +344,7 @@ absl::StatusOr<std::string> S3Sink::ResolveUnclear(const S3Expectation& expected
                                                    absl::Status cause) {
   S3Inspection inspection = inspector_.Look(expected, /*bounded=*/true);
   if (inspection.found == Found::kOurs) return Proven(std::move(inspection));
-  const absl::Status aborted = cleanup_.AbortUpload(upload_id_);
+  const absl::Status aborted = AbortUpload();
   // Complete may have been at work until the abort came; only now is its outcome settled.
   if (inspection.found == Found::kNothing) inspection = inspector_.Look(expected, /*bounded=*/true);
   switch (inspection.found) {
@@ -351,7 +364,20 @@ absl::StatusOr<std::string> S3Sink::ResolveUnclear(const S3Expectation& expected
                      absl::UnknownError(absl::StrCat("whether ", url_, " exists is not known")));
 }
 
-absl::Status S3Sink::Abort() { return single_ ? DeleteSingle() : cleanup_.AbortUpload(upload_id_); }
+absl::Status S3Sink::Abort() { return single_ ? DeleteSingle() : AbortUpload(); }
+
+absl::Status S3Sink::AbortStrays() {
+  if (!std::exchange(begin_unclear_, false)) return absl::OkStatus();
+  return cleanup_.AbortOthers(upload_id_);
+}
+
+absl::Status S3Sink::AbortUpload() {
+  const absl::Status strays = AbortStrays();
+  if (upload_id_.empty()) return strays;
+  absl::Status status = cleanup_.AbortUpload(upload_id_);
+  status.Update(strays);
+  return status;
+}
 
 absl::Status S3Sink::DeleteMade() {
   std::string version_id;

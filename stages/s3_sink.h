@@ -81,6 +81,10 @@ class S3Sink : public PartSink {
   // After a Complete of which nobody knows whether it took effect.
   absl::StatusOr<std::string> ResolveUnclear(const S3Expectation& expected, absl::Status cause);
   absl::StatusOr<std::string> Proven(S3Inspection inspection);
+  absl::Status AbortUpload();
+  // Begins whose answers were lost left uploads that nobody knows of. Nothing unless Begin was
+  // unclear; what stays is found by a later prune.
+  absl::Status AbortStrays();
   // Removes the object that this sink certainly made.
   absl::Status DeleteMade();
   // Of the single PUT, whatever became of it: only when what is there is its.
@@ -98,8 +102,9 @@ class S3Sink : public PartSink {
   const S3Cleanup cleanup_;
   const std::shared_ptr<CancelFlag> cancelled_;
   const S3Inspector inspector_;
-  bool single_ = false;    // set by Begin
-  std::string upload_id_;  // set by Begin
+  bool single_ = false;         // set by Begin
+  std::string upload_id_;       // set by Begin
+  bool begin_unclear_ = false;  // there may be uploads beside ours
 
   std::vector<std::pair<std::string, std::string>> facts_;  // set by Finish
 

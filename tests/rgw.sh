@@ -2,16 +2,26 @@
 # A real S3 server for the tests: Ceph's radosgw over a monitor and one OSD whose store is memory.
 #
 #   tests/rgw.sh up STATE_DIR PORT [OWNER_PID]   PORT 0 takes a free one; prints the endpoint
+#   tests/rgw.sh stop-gateway STATE_DIR          kills radosgw alone (SIGKILL); the data stay
+#   tests/rgw.sh start-gateway STATE_DIR         starts it again and waits until it answers
 #   tests/rgw.sh down STATE_DIR                  stops it and removes STATE_DIR
 #
-# After `up`, STATE_DIR/endpoint, access_key and secret_key hold what a client needs. With
-# OWNER_PID the server goes down by itself when that process has ended, however it ended.
-# Instances in different directories do not meet. Needs, from Debian 12:
-#   apt-get install -y --no-install-recommends ceph-mon ceph-osd radosgw ceph-common curl
+# After `up`, STATE_DIR/endpoint, access_key and secret_key hold what a client needs;
+# guest_access_key and guest_secret_key are those of a user who may do nothing in others' buckets;
+# tls_endpoint is the same server over TLS, its certificate for localhost, 127.0.0.1 and s3.test
+# signed by the CA of tls/ca.pem. Encryption with the server's keys (SSE-KMS) knows vstest-key.
+# Buckets go by path and, at *.localhost, by virtual host. With OWNER_PID the server goes down by
+# itself when that process has ended, however it ended. Instances in different directories do not
+# meet. Needs, from Debian 12:
+#   apt-get install -y --no-install-recommends ceph-mon ceph-osd radosgw ceph-common curl openssl
 set -Eeuo pipefail
 
 readonly kAccessKey=VSTESTACCESSKEY00001
 readonly kSecretKey=vsTestSecret/NotARealOne+0123456789abcdef
+readonly kGuestAccessKey=VSTESTACCESSKEY00002
+readonly kGuestSecretKey=vsTestSecret/NotARealGuest+0123456789abc
+# 32 bytes, base64.
+readonly kKmsKeys=vstest-key=dm9sc3RyZWFtLXRlc3Qta2V5LW5vdC1hLXJlYWwtMSE=
 readonly kDeadlineSeconds=60
 
 die() {
@@ -126,7 +136,13 @@ mon_data_avail_crit = 0
 auth_allow_insecure_global_id_reclaim = false
 [client.rgw]
 rgw_data = $state/rgw
-rgw_frontends = beast endpoint=127.0.0.1:$port
+rgw_frontends = beast endpoint=127.0.0.1:$port ssl_endpoint=127.0.0.1:$tls_port \
+ssl_certificate=$state/tls/server.pem ssl_private_key=$state/tls/server.key
+# So that virtual-host addressing works: *.localhost is this machine to libcurl.
+rgw_dns_name = localhost
+rgw_crypt_require_ssl = false
+rgw_crypt_s3_kms_backend = testing
+rgw_crypt_s3_kms_encryption_keys = $kKmsKeys
 rgw_thread_pool_size = 64
 rgw_enable_usage_log = false
 # No multi-site: no sync threads.
@@ -146,6 +162,25 @@ make_keys() {
   ceph-authtool "$keyring" --gen-key -n client.rgw --cap mon 'allow rwx' --cap osd 'allow rwx'
 }
 
+# A CA of this instance's own, and a server certificate signed by it.
+make_certificates() {
+  local tls=$state/tls
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
+    -subj "/CN=volstream test CA" -keyout "$tls/ca.key" -out "$tls/ca.pem"
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+    -subj "/CN=localhost" -keyout "$tls/server.key" -out "$tls/server.csr"
+  openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" \
+    -set_serial 2 -days 3650 -out "$tls/server.pem" \
+    -extfile <(echo "subjectAltName = DNS:localhost, DNS:*.localhost, DNS:s3.test, IP:127.0.0.1")
+}
+
+launch_gateway() {
+  local as_root=()
+  [ "$(id -u)" != 0 ] || as_root=(--setuser root --setgroup root)
+  launch rgw radosgw -c "$state/ceph.conf" -n client.rgw "${as_root[@]}"
+  wait_for_http
+}
+
 wait_for_http() {
   local deadline=$((SECONDS + kDeadlineSeconds))
   until curl --silent --output /dev/null --max-time 5 "http://127.0.0.1:$port/"; do
@@ -158,25 +193,28 @@ wait_for_http() {
 up() {
   port=$1
   local owner=${2:-} tool mon_port fsid osd_uuid osd_id as_root=()
-  for tool in ceph ceph-mon ceph-osd ceph-authtool monmaptool radosgw radosgw-admin curl python3; do
+  for tool in ceph ceph-mon ceph-osd ceph-authtool monmaptool radosgw radosgw-admin curl openssl \
+    python3; do
     command -v "$tool" >/dev/null || die "$tool is missing; install it with: apt-get install -y \
---no-install-recommends ceph-mon ceph-osd radosgw ceph-common curl"
+--no-install-recommends ceph-mon ceph-osd radosgw ceph-common curl openssl"
   done
   [ ! -e "$state/ceph.conf" ] || die "$state is in use; run: tests/rgw.sh down $state"
   [ "$port" != 0 ] || port=$(free_port)
   port_is_free "$port" || die "port $port is taken; give another, or 0 for a free one"
   mon_port=$(free_port)
+  tls_port=$(free_port)
   fsid=$(cat /proc/sys/kernel/random/uuid)
   osd_uuid=$(cat /proc/sys/kernel/random/uuid)
   # Started as root the daemons would change to user ceph, who may not enter STATE_DIR.
   [ "$(id -u)" != 0 ] || as_root=(--setuser root --setgroup root)
 
-  mkdir -p "$state"/{mon,osd,rgw,run,log}
+  mkdir -p "$state"/{mon,osd,rgw,run,log,tls}
   # EXIT and not only ERR: a die() inside must report the logs as well.
   trap 'report_failure $LINENO' ERR EXIT
   write_config
   local config=(-c "$state/ceph.conf") log=$state/log/start.log
   make_keys >>"$log" 2>&1
+  make_certificates >>"$log" 2>&1
   monmaptool --create --addv a "[v2:127.0.0.1:$mon_port/0]" --fsid "$fsid" "$state/monmap" \
     >>"$log" 2>&1
   ceph-mon "${config[@]}" -i a --mkfs --monmap "$state/monmap" --keyring "$state/keyring" \
@@ -185,13 +223,18 @@ up() {
   osd_id=$(ceph "${config[@]}" --connect-timeout $kDeadlineSeconds osd new "$osd_uuid" 2>>"$log")
   ceph-osd "${config[@]}" -i "$osd_id" --mkfs --osd-uuid "$osd_uuid" "${as_root[@]}" >>"$log" 2>&1
   launch osd ceph-osd "${config[@]}" -i "$osd_id" "${as_root[@]}"
-  launch rgw radosgw "${config[@]}" -n client.rgw "${as_root[@]}"
-  wait_for_http
-  radosgw-admin "${config[@]}" -n client.rgw user create --uid=volstream --display-name=volstream \
+  launch_gateway
+  local user=(radosgw-admin "${config[@]}" -n client.rgw user create)
+  "${user[@]}" --uid=volstream --display-name=volstream \
     --access-key="$kAccessKey" --secret-key="$kSecretKey" >>"$log" 2>&1
+  "${user[@]}" --uid=guest --display-name=guest \
+    --access-key="$kGuestAccessKey" --secret-key="$kGuestSecretKey" >>"$log" 2>&1
 
   echo "$kAccessKey" > "$state/access_key"
   echo "$kSecretKey" > "$state/secret_key"
+  echo "$kGuestAccessKey" > "$state/guest_access_key"
+  echo "$kGuestSecretKey" > "$state/guest_secret_key"
+  echo "https://localhost:$tls_port" > "$state/tls_endpoint"
   echo "http://127.0.0.1:$port" > "$state/endpoint"
   if [ -n "$owner" ]; then
     # Its own session and no inherited descriptors: a caller that reads our output sees its end.
@@ -201,6 +244,18 @@ up() {
   fi
   trap - ERR EXIT
   cat "$state/endpoint"
+}
+
+stop_gateway() {
+  local file=$state/run/rgw.pid
+  daemon_alive "$file" || die "no gateway runs in $state"
+  kill -KILL "$(cat "$file")"
+  while daemon_alive "$file"; do read -rt 0.02 <> <(:) || true; done
+}
+
+start_gateway() {
+  port=$(sed 's/.*://' "$state/endpoint")
+  launch_gateway
 }
 
 # With its `tail`, hence the group. It may be the watcher itself that runs this.
@@ -219,10 +274,13 @@ down() {
   rm -rf "$state"
 }
 
-[ $# -ge 2 ] || die "usage: tests/rgw.sh up STATE_DIR PORT [OWNER_PID] | down STATE_DIR"
+[ $# -ge 2 ] || die "usage: tests/rgw.sh up STATE_DIR PORT [OWNER_PID] | \
+stop-gateway|start-gateway|down STATE_DIR"
 state=$(realpath -m "$2")
 case $1 in
   up) up "${3:-0}" "${4:-}" ;;
+  stop-gateway) stop_gateway ;;
+  start-gateway) start_gateway ;;
   down) down ;;
   *) die "unknown command $1" ;;
 esac

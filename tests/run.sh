@@ -15,7 +15,7 @@ DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q --no-install-recom
   libxxhash-dev libisal-dev libabsl-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
   libpugixml-dev libarchive-dev libsqlite3-dev zlib1g-dev \
   libgtest-dev libgmock-dev libbenchmark-dev libcpp-httplib-dev liburing-dev \
-  tar gzip pigz busybox-static libarchive-tools p7zip-full python3 curl procps util-linux \
+  tar gzip pigz busybox-static libarchive-tools p7zip-full python3 curl openssl procps util-linux \
   ceph-mon ceph-osd radosgw ceph-common \
   docker.io
 

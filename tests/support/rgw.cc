@@ -63,9 +63,13 @@ class RgwEnvironment : public ::testing::Environment {
       FAIL() << result;
     }
     auto rgw = std::unique_ptr<Rgw>(new Rgw());
+    rgw->state_ = state;
     rgw->endpoint_ = FirstLine(state + "/endpoint");
+    rgw->tls_endpoint_ = FirstLine(state + "/tls_endpoint");
     rgw->access_key_ = FirstLine(state + "/access_key");
     rgw->secret_key_ = FirstLine(state + "/secret_key");
+    rgw->guest_access_key_ = FirstLine(state + "/guest_access_key");
+    rgw->guest_secret_key_ = FirstLine(state + "/guest_secret_key");
     std::printf("Ceph RGW at %s, started in %.1f s\n", rgw->endpoint_.c_str(), result.seconds);
     rgw_ = std::move(rgw);
     shared_rgw = rgw_.get();
@@ -90,6 +94,17 @@ class RgwEnvironment : public ::testing::Environment {
 const Rgw& Rgw::Shared() {
   VS_CHECK(shared_rgw != nullptr);
   return *shared_rgw;
+}
+
+void Rgw::StopGateway() const {
+  const CommandResult result = Command({VOLSTREAM_RGW_SCRIPT, "stop-gateway", state_}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+}
+
+void Rgw::StartGateway() const {
+  const CommandResult result =
+      Command({VOLSTREAM_RGW_SCRIPT, "start-gateway", state_}).Timeout(90).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
 }
 
 Command Rgw::Volstream(std::vector<std::string> args) const {

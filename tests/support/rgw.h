@@ -31,6 +31,19 @@ class Rgw {
   const std::string& endpoint() const { return endpoint_; }
   const std::string& access_key() const { return access_key_; }
   const std::string& secret_key() const { return secret_key_; }
+  // Of a user who may do nothing in others' buckets.
+  const std::string& guest_access_key() const { return guest_access_key_; }
+  const std::string& guest_secret_key() const { return guest_secret_key_; }
+  // The same server over TLS as https://localhost:PORT; the certificate is good for 127.0.0.1 and
+  // s3.test too, and signed by the CA of ca_file().
+  const std::string& tls_endpoint() const { return tls_endpoint_; }
+  std::string ca_file() const { return state_ + "/tls/ca.pem"; }
+
+  // Kills the gateway as a crash would (SIGKILL); what it has stored stays. Until StartGateway()
+  // connections are refused.
+  void StopGateway() const;
+  // Starts it again at the same ports and waits until it answers.
+  void StartGateway() const;
 
   // `volstream` with these arguments, this server's endpoint and its credentials in the
   // environment.
@@ -54,9 +67,13 @@ class Rgw {
   CommandResult Curl(std::vector<std::string> args) const;
   std::string UrlOf(const std::string& bucket, const std::string& key) const;
 
+  std::string state_;  // directory of tests/rgw.sh
   std::string endpoint_;
+  std::string tls_endpoint_;
   std::string access_key_;
   std::string secret_key_;
+  std::string guest_access_key_;
+  std::string guest_secret_key_;
 };
 
 }  // namespace volstream

@@ -20,6 +20,22 @@ int PortOf(int fd, bool peer) {
   return failed == 0 && address.sin_family == AF_INET ? ntohs(address.sin_port) : -1;
 }
 
+sockaddr_in Loopback(int port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// Bound to a free port.
+int NewSocket() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = Loopback(0);
+  VS_CHECK(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+  return fd;
+}
+
 }  // namespace
 
 int FindSocket(int local_port, int remote_port) {
@@ -44,13 +60,25 @@ void ResetConnection(int fd) {
   close(pair[0]);
 }
 
-int RefusingPort() {
+int ListenOnLoopback() {
+  const int fd = NewSocket();
+  VS_CHECK(listen(fd, SOMAXCONN) == 0);
+  return fd;
+}
+
+int LocalPort(int fd) { return PortOf(fd, false); }
+
+int ConnectToLoopback(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  VS_CHECK(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
-  const int port = PortOf(fd, false);
+  const sockaddr_in address = Loopback(port);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+int RefusingPort() {
+  const int fd = NewSocket();
+  const int port = LocalPort(fd);
   close(fd);
   return port;
 }

@@ -1,4 +1,5 @@
-// What FakeS3 does to TCP connections behind the back of its HTTP library.
+// TCP on 127.0.0.1 for the servers of the tests, and what FakeS3 does to connections behind the
+// back of its HTTP library.
 // Threads: safe for concurrent calls on different connections.
 #ifndef VOLSTREAM_TESTS_SUPPORT_SOCKETS_H_
 #define VOLSTREAM_TESTS_SUPPORT_SOCKETS_H_
@@ -12,6 +13,13 @@ int FindSocket(int local_port, int remote_port);
 // Sends a RST. The library keeps the descriptor, so a dead socket takes its place: what it still
 // writes there fails, and its own close() hits nobody else's descriptor.
 void ResetConnection(int fd);
+
+// A socket that listens on a free port.
+int ListenOnLoopback();
+// The port that a socket is bound to.
+int LocalPort(int fd);
+// A socket connected to that port, or -1.
+int ConnectToLoopback(int port);
 
 // A port of 127.0.0.1 on which nobody listens: connections are refused.
 int RefusingPort();

@@ -11,7 +11,7 @@ namespace volstream {
 namespace {
 
 absl::Status SameAgain(const Credentials& credentials) {
-  return MakeError(ErrorKind::kS3, absl::StatusCode::kUnauthenticated,
+  return MakeError(ErrorKind::kS3, absl::StatusCode::kAlreadyExists,
                    absl::StrCat("the S3 credentials are no longer valid, and there are no newer "
                                 "ones in: ",
                                 credentials.source));

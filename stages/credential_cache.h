@@ -66,8 +66,8 @@ class CredentialCache {
   bool Expired() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Has other credentials fetched than `refused`, and says when they are in use. At once if they
-  // are already. An error says why there are none; it is kUnauthenticated where the same ones came
-  // again.
+  // are already. An error says why there are none; it is kAlreadyExists where the same ones came
+  // again, as they do where nobody can renew them.
   void Refresh(const Shared& refused, Refreshed done) ABSL_LOCKS_EXCLUDED(mu_);
 
   // "profile x (/root/.aws/credentials), until 2025-01-01 12:00:00 UTC": for people.

@@ -279,7 +279,9 @@ absl::StatusOr<std::unique_ptr<Storage>> Open(std::unique_ptr<HttpTransport> own
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& location,
-                                                       const S3Options& options) {
+                                                       const S3Options& given) {
+  S3Options options = given;
+  VS_RETURN_IF_ERROR(ResolveS3Options(&options));
   VS_RETURN_IF_ERROR(ValidateS3Options(options));
   CurlTransportOptions transport_options;
   transport_options.connections = options.connections;

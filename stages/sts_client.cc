@@ -37,7 +37,7 @@ std::string DefaultEndpoint(const std::string& region) {
                       absl::StartsWith(region, "cn-") ? ".cn" : "");
 }
 
-// One line of what the service said, which is about roles and policies and holds no secret.
+// One line of what the service said.
 std::string OneLine(std::string text) {
   constexpr size_t kMaxBytes = 200;
   for (char& c : text) {
@@ -71,7 +71,10 @@ absl::Status AnswerError(const std::string& what, const HttpResponse& response) 
   const std::string code = error.child_value("Code");
   std::string text = absl::StrCat(what, ": HTTP ", response.status);
   if (!code.empty()) absl::StrAppend(&text, " ", OneLine(code));
-  if (const std::string said = OneLine(error.child_value("Message")); !said.empty()) {
+  // About a signature AWS says all that it signs, the session token among it.
+  const bool tells_secrets = code == "SignatureDoesNotMatch" || code == "IncompleteSignature";
+  if (const std::string said = OneLine(error.child_value("Message"));
+      !said.empty() && !tells_secrets) {
     absl::StrAppend(&text, ": ", said);
   }
   if (response.status >= 500) return Error(absl::StatusCode::kUnavailable, text);

@@ -159,7 +159,7 @@ TEST_F(CredentialCacheTest, SaysWhenTheSameOnesComeAgain) {
   const auto cache = NewCache();
   Set(&same_again_, true);
   const absl::Status status = Refresh(cache.get(), cache->Current());
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(KindOf(status), ErrorKind::kS3);
   EXPECT_TRUE(absl::StrContains(status.message(), "no newer ones in: the test")) << status;
 }
@@ -182,7 +182,7 @@ TEST_F(CredentialCacheTest, NeverRenewsFixedOnes) {
   const auto cache = CredentialCache::Fixed(credentials);
   EXPECT_EQ(cache->Current()->access_key_id, "id");
   EXPECT_EQ(cache->Describe(), "the caller");
-  EXPECT_EQ(Refresh(cache.get(), cache->Current()).code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(Refresh(cache.get(), cache->Current()).code(), absl::StatusCode::kAlreadyExists);
 }
 
 TEST_F(CredentialCacheTest, EndsWhatWaitsWhenItGoes) {

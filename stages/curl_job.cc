@@ -172,8 +172,8 @@ absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, Cur
     if (curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str()) != CURLE_OK) {
       return absl::InvalidArgumentError("unusable socket path");
     }
-    Set(easy, CURLOPT_NOPROXY, "*");
   }
+  if (options.direct || !options.unix_socket.empty()) Set(easy, CURLOPT_NOPROXY, "*");
 
   const auto body_bytes = static_cast<curl_off_t>(request.body.size());
   switch (request.method) {

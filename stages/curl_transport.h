@@ -29,6 +29,7 @@ struct CurlTransportOptions {
   std::string client_key_file;
   std::string user_agent;                 // empty = volstream's name and version
   std::shared_ptr<RateLimit> send_limit;  // of request bodies; null = none
+  bool direct = false;                    // through no proxy, whatever the environment says
   // All connections go to this socket, whatever host the URL names, and through no proxy.
   std::string unix_socket;
   // Of one transfer; libcurl takes 16 KiB to 2 MiB. What fits a core's L2 cache costs the least:

@@ -38,13 +38,14 @@ std::vector<std::string> MergedEnvironment(const std::map<std::string, std::stri
 }
 
 // Between fork and exec of a process with threads: system calls only.
-[[noreturn]] void ExecShell(const char* command, char* const* envp, int output_fd) {
+[[noreturn]] void ExecShell(const char* command, char* const* envp, int output_fd,
+                            bool with_errors) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   const int null_fd = open("/dev/null", O_RDONLY);
   dup2(null_fd, 0);
   dup2(output_fd, 1);
-  dup2(output_fd, 2);
+  if (with_errors) dup2(output_fd, 2);
   signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -56,13 +57,13 @@ std::vector<std::string> MergedEnvironment(const std::map<std::string, std::stri
 
 // Passes on what can be read now, a pipe's capacity at most: a command that writes without pause
 // must not keep its reader from looking at the clock. False at the end.
-bool Drain(int fd, LineCutter* lines) {
+bool Drain(int fd, const std::function<void(std::string_view)>& on_bytes) {
   constexpr int kMaxReads = 16;
   std::array<char, 4096> buffer;
   for (int i = 0; i < kMaxReads; ++i) {
     const ssize_t bytes = read(fd, buffer.data(), buffer.size());
     if (bytes > 0) {
-      lines->Feed(std::string_view(buffer.data(), static_cast<size_t>(bytes)));
+      on_bytes(std::string_view(buffer.data(), static_cast<size_t>(bytes)));
     } else if (bytes == 0 || errno != EINTR) {
       return bytes < 0 && errno == EAGAIN;
     }
@@ -101,6 +102,32 @@ void HostCommand::Cancel() {
 }
 
 absl::Status HostCommand::Run(absl::Duration timeout, const LineCutter::OnLine& on_line) {
+  LineCutter lines(on_line);
+  const absl::Status status = RunWith(timeout, /*with_errors=*/true,
+                                      [&lines](std::string_view bytes) { lines.Feed(bytes); });
+  lines.Finish();
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  return absl::DeadlineExceededError(absl::StrCat(status.message(), "; see --hook-timeout"));
+}
+
+absl::StatusOr<std::string> HostCommand::Capture(absl::Duration timeout, size_t max_bytes) {
+  // Never grows, so that no copy is left behind of what may be a secret.
+  std::string output;
+  output.reserve(max_bytes);
+  bool fits = true;
+  const absl::Status status = RunWith(timeout, /*with_errors=*/false, [&](std::string_view bytes) {
+    fits = fits && bytes.size() <= max_bytes - output.size();
+    if (fits) output.append(bytes);
+  });
+  if (!status.ok()) return status;
+  if (!fits) {
+    return absl::ResourceExhaustedError(absl::StrCat("wrote more than ", max_bytes, " bytes"));
+  }
+  return output;
+}
+
+absl::Status HostCommand::RunWith(absl::Duration timeout, bool with_errors,
+                                  const OnBytes& on_bytes) {
   if (wake_fd_ < 0) {
     return absl::ResourceExhaustedError(
         "too many open files to run it: raise the limit (ulimit -n)");
@@ -115,7 +142,7 @@ absl::Status HostCommand::Run(absl::Duration timeout, const LineCutter::OnLine& 
         absl::StrCat("no pipe to run it with: ", strerrordesc_np(errno), "; see ulimit -n"));
   }
   const pid_t pid = fork();
-  if (pid == 0) ExecShell(command_.c_str(), envp.data(), output[1]);
+  if (pid == 0) ExecShell(command_.c_str(), envp.data(), output[1], with_errors);
   close(output[1]);
   if (pid < 0) {
     close(output[0]);
@@ -137,19 +164,17 @@ absl::Status HostCommand::Run(absl::Duration timeout, const LineCutter::OnLine& 
             : "; needs Linux 5.3, and in a container a seccomp profile that allows it"));
   }
 
-  LineCutter lines(on_line);
-  absl::Status ended_early = Follow(pid, pid_fd, output[0], timeout, &lines);
+  absl::Status ended_early = Follow(pid, pid_fd, output[0], timeout, on_bytes);
   const siginfo_t info = WaitForEnd(pid);
   // What a child of the command's holds open is not waited for.
-  Drain(output[0], &lines);
-  lines.Finish();
+  Drain(output[0], on_bytes);
   close(output[0]);
   close(pid_fd);
   return ended_early.ok() ? ExitStatus(info) : ended_early;
 }
 
 absl::Status HostCommand::Follow(int pid, int pid_fd, int output_fd, absl::Duration timeout,
-                                 LineCutter* lines) {
+                                 const OnBytes& on_bytes) {
   absl::Time end = absl::Now() + timeout;
   absl::Status reason;
   bool output_open = true;
@@ -162,15 +187,13 @@ absl::Status HostCommand::Follow(int pid, int pid_fd, int output_fd, absl::Durat
         poll(fds.data(), fds.size(), static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
     if (ready < 0) continue;  // a signal
     if (fds[0].revents != 0) return reason;
-    if (fds[1].revents != 0) output_open = Drain(output_fd, lines);
+    if (fds[1].revents != 0) output_open = Drain(output_fd, on_bytes);
     const bool cancelled = fds[2].revents != 0;
     if (!cancelled && absl::Now() < end) continue;
     if (reason.ok()) {
-      reason =
-          cancelled
-              ? absl::CancelledError("interrupted")
-              : absl::DeadlineExceededError(absl::StrCat(
-                    "it took longer than ", absl::FormatDuration(timeout), "; see --hook-timeout"));
+      reason = cancelled ? absl::CancelledError("interrupted")
+                         : absl::DeadlineExceededError(
+                               absl::StrCat("it took longer than ", absl::FormatDuration(timeout)));
       kill(-pid, SIGTERM);
       end = absl::Now() + kGrace;
     } else {

@@ -11,9 +11,13 @@
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/digest.h"
+#include "stages/error_kind.h"
+#include "stages/sigv4.h"
 
 namespace volstream {
 namespace {
+
+constexpr std::chrono::minutes kRenewalInterval(1);
 
 bool IsSuccess(const HttpResponse& response) { return response.status / 100 == 2; }
 
@@ -37,7 +41,25 @@ S3Failure FailureOf(const HttpResponse& response) {
   return failure;
 }
 
+std::shared_ptr<CredentialCache> CredentialsOf(const S3Options& options) {
+  if (options.access_key_id.empty()) return options.credentials;
+  Credentials credentials;
+  credentials.access_key_id = options.access_key_id;
+  credentials.secret_access_key = options.secret_access_key;
+  credentials.session_token = options.session_token;
+  return CredentialCache::Fixed(std::move(credentials));
+}
+
 }  // namespace
+
+struct S3Client::Signer {
+  explicit Signer(CredentialCache::Shared shared, const std::string& region)
+      : credentials(std::move(shared)),
+        sigv4(credentials->access_key_id, credentials->secret_access_key, region, "s3") {}
+
+  const CredentialCache::Shared credentials;
+  const Sigv4Signer sigv4;
+};
 
 struct S3Client::Job {
   S3Request request;
@@ -50,6 +72,8 @@ struct S3Client::Job {
   uint64_t epoch = 0;  // of limit_ when the present try was sent
   std::optional<std::chrono::steady_clock::time_point> failing_since;
   bool clock_fixed = false;
+  CredentialCache::Shared signed_with;                              // in the present try
+  std::optional<std::chrono::steady_clock::time_point> renewed_at;  // its credentials, last
 
   explicit Job(const RetryOptions& retry_options) : policy(retry_options) {}
 };
@@ -69,12 +93,12 @@ S3Client::S3Client(const std::string& bucket, const S3Options& options, S3Addres
                    HttpTransport* transport, const S3ClientHooks& hooks)
     : bucket_(bucket),
       address_(std::move(address)),
-      session_token_(options.session_token),
+      region_(S3RegionOf(options)),
+      credentials_(CredentialsOf(options)),
       attempts_(options.attempts),
       retry_for_(options.retry_for),
       stall_timeout_(options.stall_timeout),
       on_event_(options.on_event),
-      signer_(options.access_key_id, options.secret_access_key, options.region, "s3"),
       transport_(transport),
       clock_(hooks.clock),
       steady_clock_(hooks.steady_clock),
@@ -120,6 +144,57 @@ absl::StatusOr<HttpResponse> S3Client::Call(S3Request request) {
 }
 
 void S3Client::Send(const std::shared_ptr<Job>& job, absl::Duration delay) {
+  if (credentials_->Expired() && MayRenew(*job)) {
+    job->signed_with = credentials_->Current();
+    Renew(job, delay, nullptr);
+  } else {
+    SendNow(job, delay);
+  }
+}
+
+bool S3Client::MayRenew(const Job& job) const {
+  return !job.renewed_at.has_value() || steady_clock_() - *job.renewed_at >= kRenewalInterval;
+}
+
+void S3Client::Renew(const std::shared_ptr<Job>& job, absl::Duration delay,
+                     std::shared_ptr<const S3Failure> refusal) {
+  job->renewed_at = steady_clock_();
+  credentials_->Refresh(job->signed_with, [=, this](const absl::Status& status) {
+    if (status.ok()) return SendNow(job, delay);
+    if (absl::IsAlreadyExists(status)) {
+      // The issuer keeps to them: the server has the last word.
+      if (refusal == nullptr) return SendNow(job, delay);
+      return job->done(FinalStatus(*job, *refusal));
+    }
+    const absl::Status failure =
+        WithContext(status, absl::StrCat(job->request.what, ": no new S3 credentials"));
+    if (absl::IsCancelled(status)) return job->done(failure);
+    // An issuer that is away is an outage like that of S3, and tried again like one.
+    if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) job->renewed_at.reset();
+    OnResult(job, WithKind(failure, ErrorKind::kS3));
+  });
+}
+
+bool S3Client::RefusesCredentials(const S3Failure& failure) const {
+  for (const char* const code :
+       {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}) {
+    if (failure.code == code) return true;
+  }
+  // The answer to a HEAD has no code.
+  return failure.code.empty() && (failure.http_status == 400 || failure.http_status == 403) &&
+         credentials_->Expired();
+}
+
+std::shared_ptr<const S3Client::Signer> S3Client::CurrentSigner() {
+  CredentialCache::Shared credentials = credentials_->Current();
+  MutexLock lock(&mu_);
+  if (signer_ == nullptr || signer_->credentials != credentials) {
+    signer_ = std::make_shared<const Signer>(std::move(credentials), region_);
+  }
+  return signer_;
+}
+
+void S3Client::SendNow(const std::shared_ptr<Job>& job, absl::Duration delay) {
   const S3Request& request = job->request;
   HttpRequest http;
   http.method = request.method;
@@ -146,7 +221,11 @@ void S3Client::Sign(Job& job, HttpRequest& http) {
   const absl::Time now = Now();
   http.headers.push_back({"X-Amz-Date", AmzDate(now)});
   http.headers.push_back({"X-Amz-Content-Sha256", job.payload_hash});
-  if (!session_token_.empty()) http.headers.push_back({"X-Amz-Security-Token", session_token_});
+  const std::shared_ptr<const Signer> signer = CurrentSigner();
+  job.signed_with = signer->credentials;
+  if (!job.signed_with->session_token.empty()) {
+    http.headers.push_back({"X-Amz-Security-Token", job.signed_with->session_token});
+  }
   // Host is signed, and sent by the transport.
   std::vector<HttpHeader> signed_headers = http.headers;
   signed_headers.push_back({"Host", address_.host_header});
@@ -157,7 +236,7 @@ void S3Client::Sign(Job& job, HttpRequest& http) {
   input.headers = &signed_headers;
   input.payload_hash = job.payload_hash;
   input.time = now;
-  http.headers.push_back({"Authorization", signer_.Authorization(input)});
+  http.headers.push_back({"Authorization", signer->sigv4.Authorization(input)});
 }
 
 void S3Client::OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResponse> result) {
@@ -181,6 +260,10 @@ void S3Client::OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResp
   }
   failure.tries = job->tries;
 
+  if (failure.transport.ok() && RefusesCredentials(failure) && MayRenew(*job)) {
+    ++retries_;
+    return Renew(job, absl::ZeroDuration(), std::make_shared<const S3Failure>(failure));
+  }
   const TryOutcome outcome{failure.transport, failure.http_status, failure.code};
   const RetryVerdict verdict = RetryPolicy::Classify(outcome);
   AdaptConcurrency(*job, /*success=*/false, RetryPolicy::IsThrottle(outcome));
@@ -201,7 +284,23 @@ void S3Client::OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResp
     Send(job, std::min(*delay, job->request.deadline));
     return;
   }
-  job->done(S3StatusOf(failure, job->request.what, address_.origin));
+  job->done(FinalStatus(*job, failure));
+}
+
+absl::Status S3Client::FinalStatus(const Job& job, const S3Failure& failure) const {
+  // Not the transport's words but those of the credentials' issuer.
+  if (!failure.transport.ok() && KindOf(failure.transport) == ErrorKind::kS3) {
+    return failure.transport;
+  }
+  const absl::Status status = S3StatusOf(failure, job.request.what, address_.origin);
+  const bool about_keys = absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
+  if (!about_keys || job.signed_with == nullptr || job.signed_with->source.empty()) return status;
+  absl::Status result(status.code(), absl::StrCat(status.message(),
+                                                  " (credentials: ", job.signed_with->source, ")"));
+  status.ForEachPayload([&result](absl::string_view url, const absl::Cord& payload) {
+    result.SetPayload(url, payload);
+  });
+  return result;
 }
 
 void S3Client::AdaptConcurrency(const Job& job, bool success, bool throttled) {
@@ -224,8 +323,8 @@ void S3Client::ReportOutage(const Job& job, const S3Failure& failure) {
   }
   if (!on_event_) return;
   on_event_(Severity::kWarning,
-            absl::StrCat(S3StatusOf(failure, job.request.what, address_.origin).message(),
-                         "; trying on, for ", absl::FormatDuration(retry_for_), " in all"));
+            absl::StrCat(FinalStatus(job, failure).message(), "; trying on, for ",
+                         absl::FormatDuration(retry_for_), " in all"));
 }
 
 int S3Client::concurrency() const {

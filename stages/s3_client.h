@@ -1,11 +1,13 @@
-// S3Client: sends S3 requests to one bucket: signs each try afresh, retries by RetryPolicy, and
-// turns what fails for good into one line of advice (stages/s3_error.h). When the server asks for
-// less, fewer requests are sent at a time (stages/concurrency_limit.h).
+// S3Client: sends S3 requests to one bucket: signs each try afresh with the credentials of the
+// hour, has those renewed that are refused, retries by RetryPolicy, and turns what fails for good
+// into one line of advice (stages/s3_error.h). When the server asks for less, fewer requests are
+// sent at a time (stages/concurrency_limit.h).
 //
 // Threads: all methods are safe to call concurrently. Call() waits for the network and must not be
-// made from the transport's thread. `done` runs on the transport's thread.
+// made from the transport's thread. `done` runs on the transport's thread, or on that of the
+// credential cache.
 // Lifetime: the transport is borrowed. No request may be outstanding when the client goes; a
-// transport that is destroyed first has ended them all.
+// transport that is destroyed first has ended all but those that wait for credentials.
 #ifndef VOLSTREAM_STAGES_S3_CLIENT_H_
 #define VOLSTREAM_STAGES_S3_CLIENT_H_
 
@@ -25,12 +27,12 @@
 #include "absl/time/time.h"
 #include "engine/mutex.h"
 #include "stages/concurrency_limit.h"
+#include "stages/credential_cache.h"
 #include "stages/http_transport.h"
 #include "stages/retry_policy.h"
 #include "stages/s3_config.h"
 #include "stages/s3_error.h"
 #include "stages/s3_requests.h"
-#include "stages/sigv4.h"
 
 namespace volstream {
 
@@ -75,11 +77,25 @@ class S3Client {
 
  private:
   struct Job;
+  // A key pair and the signer that holds it.
+  struct Signer;
 
   S3Client(const std::string& bucket, const S3Options& options, S3Address address,
            HttpTransport* transport, const S3ClientHooks& hooks);
 
+  // Sends once there are credentials that have not expired.
   void Send(const std::shared_ptr<Job>& job, absl::Duration delay);
+  void SendNow(const std::shared_ptr<Job>& job, absl::Duration delay);
+  // Has the job's credentials replaced, and sends it then. `refusal` is what the server said of
+  // them, null where they have not been sent.
+  void Renew(const std::shared_ptr<Job>& job, absl::Duration delay,
+             std::shared_ptr<const S3Failure> refusal);
+  // Whether the server refused the credentials for their age.
+  bool RefusesCredentials(const S3Failure& failure) const;
+  // Not twice in a minute, so that a server to which nothing is good enough comes to an end.
+  bool MayRenew(const Job& job) const;
+  std::shared_ptr<const Signer> CurrentSigner() ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status FinalStatus(const Job& job, const S3Failure& failure) const;
   void Sign(Job& job, HttpRequest& http) ABSL_LOCKS_EXCLUDED(mu_);
   void OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResponse> result);
   void AdaptConcurrency(const Job& job, bool success, bool throttled) ABSL_LOCKS_EXCLUDED(mu_);
@@ -92,12 +108,12 @@ class S3Client {
 
   const std::string bucket_;
   const S3Address address_;
-  const std::string session_token_;
+  const std::string region_;
+  const std::shared_ptr<CredentialCache> credentials_;
   const int attempts_;
   const absl::Duration retry_for_;
   const absl::Duration stall_timeout_;
   const EventLog on_event_;
-  const Sigv4Signer signer_;
   HttpTransport* const transport_;
   const std::function<absl::Time()> clock_;
   const std::function<std::chrono::steady_clock::time_point()> steady_clock_;
@@ -108,6 +124,7 @@ class S3Client {
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);
   ConcurrencyLimit limit_ ABSL_GUARDED_BY(mu_);
   bool outage_reported_ ABSL_GUARDED_BY(mu_) = false;
+  std::shared_ptr<const Signer> signer_ ABSL_GUARDED_BY(mu_);  // null before the first request
 };
 
 }  // namespace volstream

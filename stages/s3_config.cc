@@ -9,7 +9,10 @@
 #include "absl/strings/strip.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
+#include "stages/aws_config.h"
+#include "stages/credential_chain.h"
 #include "stages/digest.h"
+#include "stages/environment.h"
 #include "stages/error_kind.h"
 #include "stages/sigv4.h"
 #include "stages/url.h"
@@ -30,6 +33,10 @@ std::string FirstSet(std::initializer_list<const char*> names) {
     if (value != nullptr && *value != '\0') return value;
   }
   return "";
+}
+
+bool IgnoresConfiguredEndpoints() {
+  return absl::EqualsIgnoreCase(ProcessEnvironment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true");
 }
 
 absl::StatusOr<Url> EndpointOf(const S3Options& options) {
@@ -96,24 +103,44 @@ S3Options::~S3Options() {
 
 S3Options S3OptionsFromEnvironment() {
   S3Options options;
-  options.access_key_id = FirstSet({"AWS_ACCESS_KEY_ID"});
-  options.secret_access_key = FirstSet({"AWS_SECRET_ACCESS_KEY"});
-  options.session_token = FirstSet({"AWS_SESSION_TOKEN"});
-  const std::string region = FirstSet({"AWS_REGION", "AWS_DEFAULT_REGION"});
-  if (!region.empty()) options.region = region;
-  options.endpoint_url = FirstSet({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT_URL"});
+  options.region = FirstSet({"AWS_REGION", "AWS_DEFAULT_REGION"});
+  if (!IgnoresConfiguredEndpoints()) {
+    options.endpoint_url = FirstSet({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
+  }
+  if (options.endpoint_url.empty()) options.endpoint_url = FirstSet({"S3_ENDPOINT_URL"});
   options.ca_file = FirstSet({"AWS_CA_BUNDLE"});
   return options;
 }
 
+absl::Status ResolveS3Options(S3Options* options) {
+  const Environment environment = ProcessEnvironment;
+  VS_ASSIGN_OR_RETURN(const AwsConfig config, AwsConfig::Load(environment));
+  std::string profile = options->profile;
+  if (profile.empty()) profile = DefaultProfile(environment);
+  if (!options->profile.empty()) VS_RETURN_IF_ERROR(config.CheckProfile(profile));
+  if (options->region.empty()) options->region = config.Get(profile, "region");
+  if (options->endpoint_url.empty() && !IgnoresConfiguredEndpoints()) {
+    options->endpoint_url = config.EndpointFor(profile, "s3");
+  }
+  if (options->ca_file.empty()) options->ca_file = config.Get(profile, "ca_bundle");
+  if (!options->access_key_id.empty() || options->credentials != nullptr) return absl::OkStatus();
+  CredentialContext context;
+  context.ca_file = options->ca_file;
+  VS_ASSIGN_OR_RETURN(options->credentials,
+                      CredentialCache::Create([context, named = options->profile] {
+                        return FindCredentials(context, named);
+                      }));
+  return absl::OkStatus();
+}
+
 absl::Status ValidateS3Options(const S3Options& options) {
-  if (options.access_key_id.empty() || options.secret_access_key.empty()) {
-    const bool both = options.access_key_id.empty() && options.secret_access_key.empty();
-    return MakeError(
-        ErrorKind::kS3, absl::StatusCode::kUnauthenticated,
-        absl::StrCat("no S3 credentials: set ",
-                     options.access_key_id.empty() ? "AWS_ACCESS_KEY_ID" : "", both ? " and " : "",
-                     options.secret_access_key.empty() ? "AWS_SECRET_ACCESS_KEY" : ""));
+  const bool has_id = !options.access_key_id.empty();
+  const bool has_secret = !options.secret_access_key.empty();
+  if (has_id != has_secret || (!has_id && options.credentials == nullptr)) {
+    return MakeError(ErrorKind::kS3, absl::StatusCode::kUnauthenticated,
+                     absl::StrCat("no S3 credentials: set ", has_id ? "" : "AWS_ACCESS_KEY_ID",
+                                  has_id || has_secret ? "" : " and ",
+                                  has_secret ? "" : "AWS_SECRET_ACCESS_KEY"));
   }
   // What goes into a header must not be able to end it.
   for (const std::string* value :
@@ -121,12 +148,11 @@ absl::Status ValidateS3Options(const S3Options& options) {
     for (const char c : *value) {
       if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) {
         return Invalid(
-            "AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN or AWS_REGION holds a blank or a "
-            "control character; set it again without");
+            "the S3 access key id, session token or region holds a blank or a control character; "
+            "set it again without");
       }
     }
   }
-  if (options.region.empty()) return Invalid("no S3 region: set AWS_REGION");
   if (options.connections < 1 || options.connections > 1000) {
     return Invalid("S3 connections must be 1 to 1000");
   }
@@ -138,6 +164,13 @@ absl::Status ValidateS3Options(const S3Options& options) {
   return absl::OkStatus();
 }
 
+std::string S3RegionOf(const S3Options& options) {
+  if (!options.region.empty()) return options.region;
+  const absl::StatusOr<const S3Provider*> provider = S3ProviderOf(options);
+  if (provider.ok() && !(*provider)->region.empty()) return std::string((*provider)->region);
+  return "us-east-1";
+}
+
 absl::StatusOr<const S3Provider*> S3ProviderOf(const S3Options& options) {
   if (options.endpoint_url.empty()) return FindS3Provider(options.provider, "");
   VS_ASSIGN_OR_RETURN(const Url url, EndpointOf(options));
@@ -147,8 +180,9 @@ absl::StatusOr<const S3Provider*> S3ProviderOf(const S3Options& options) {
 absl::StatusOr<S3Address> S3AddressOf(const std::string& bucket, const S3Options& options) {
   Url url;
   url.scheme = "https";
-  url.host = absl::StrCat("s3.", options.region, ".amazonaws.com",
-                          absl::StartsWith(options.region, "cn-") ? ".cn" : "");
+  const std::string region = S3RegionOf(options);
+  url.host =
+      absl::StrCat("s3.", region, ".amazonaws.com", absl::StartsWith(region, "cn-") ? ".cn" : "");
   if (!options.endpoint_url.empty()) {
     VS_ASSIGN_OR_RETURN(url, EndpointOf(options));
   }

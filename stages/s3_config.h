@@ -1,6 +1,6 @@
 // S3Location, S3Options and S3Address: where an S3 destination is and how to reach it. Parsing and
-// the environment only; nothing here sends anything. Errors have ErrorKind::kS3 and never hold a
-// secret.
+// the environment only; nothing but ResolveS3Options sends anything. Errors have ErrorKind::kS3 and
+// never hold a secret.
 #ifndef VOLSTREAM_STAGES_S3_CONFIG_H_
 #define VOLSTREAM_STAGES_S3_CONFIG_H_
 
@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "stages/credential_cache.h"
 #include "stages/event_log.h"
 #include "stages/rate_limit.h"
 #include "stages/s3_object.h"
@@ -36,7 +37,10 @@ absl::Status ValidateBucketName(std::string_view bucket);
 
 struct S3Options {
   std::string endpoint_url;  // empty = AWS, from the region
-  std::string region = "us-east-1";
+  std::string region;        // empty = the provider's, else us-east-1
+  // Where the keys come from: a pair given here, else `credentials`.
+  std::shared_ptr<CredentialCache> credentials;
+  std::string profile;  // of the shared config files, for ResolveS3Options; empty = the default one
   std::string access_key_id;
   std::string secret_access_key;
   std::string session_token;     // empty unless the keys are temporary ones
@@ -65,13 +69,22 @@ struct S3Options {
   ~S3Options();
 };
 
-// The options that the environment gives: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-// AWS_SESSION_TOKEN, AWS_REGION, then AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_S3, then
-// AWS_ENDPOINT_URL, then S3_ENDPOINT_URL; AWS_CA_BUNDLE. An empty variable counts as unset.
+// The options that the environment gives: AWS_REGION, then AWS_DEFAULT_REGION;
+// AWS_ENDPOINT_URL_S3, then AWS_ENDPOINT_URL, then S3_ENDPOINT_URL; AWS_CA_BUNDLE. An empty
+// variable counts as unset, and AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true leaves out the first two
+// endpoints. Keys are found by ResolveS3Options.
 S3Options S3OptionsFromEnvironment();
+
+// Completes the options: region, endpoint and CA file from the profile where they are empty, and
+// credentials (stages/credential_chain.h) where there are none. May wait for networks. With a
+// profile that the caller names, only that one is asked for keys.
+absl::Status ResolveS3Options(S3Options* options);
 
 // Fails unless the options are complete enough to sign and send a request.
 absl::Status ValidateS3Options(const S3Options& options);
+
+// What to sign with: the region of the options, else the provider's, else us-east-1.
+std::string S3RegionOf(const S3Options& options);
 
 // The provider that the options name, or that the endpoint belongs to.
 absl::StatusOr<const S3Provider*> S3ProviderOf(const S3Options& options);

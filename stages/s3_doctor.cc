@@ -103,7 +103,7 @@ void S3Doctor::TellSettings() {
   if (!address.ok()) return TellFailure("endpoint", address.status());
   const bool by_path = !address->path_prefix.empty();
   Tell(State::kOk, "endpoint",
-       absl::StrCat(address->origin, ", region ", options_.region, "; bucket by ",
+       absl::StrCat(address->origin, ", region ", S3RegionOf(options_), "; bucket by ",
                     by_path ? "path" : "host name",
                     options_.addressing == S3Addressing::kAuto ? ", as this provider has it"
                                                                : ", as asked for"));
@@ -115,6 +115,15 @@ void S3Doctor::TellSettings() {
                                   provider_.equal_parts ? ", all of one size" : "");
   if (!provider_.note.empty()) absl::StrAppend(&text, "; ", ToAbsl(provider_.note));
   Tell(State::kOk, "provider", std::move(text));
+  Tell(State::kOk, "credentials",
+       options_.credentials != nullptr ? options_.credentials->Describe() : "given by the caller");
+  for (const char* const name : {"HTTPS_PROXY", "https_proxy", "http_proxy", "ALL_PROXY"}) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    // Not the value: it may hold a password.
+    Tell(State::kNote, "proxy", absl::StrCat("$", name, " is set; NO_PROXY excepts hosts"));
+    break;
+  }
   if (!client_->https()) {
     Tell(State::kWarning, "TLS", "none: names, sizes and contents go over the network in the open");
   }

@@ -295,7 +295,9 @@ std::unique_ptr<HttpTransport> NewS3Transport(const S3Options& options) {
 }
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& location,
-                                                       const S3Options& options) {
+                                                       const S3Options& given) {
+  S3Options options = given;
+  VS_RETURN_IF_ERROR(ResolveS3Options(&options));
   VS_RETURN_IF_ERROR(ValidateS3Options(options));
   std::unique_ptr<HttpTransport> owned = NewS3Transport(options);
   HttpTransport* const transport = owned.get();

@@ -12,7 +12,8 @@
 
 namespace volstream {
 
-// Sends nothing yet; fails on options that cannot work (no credentials, a bad endpoint). The
+// Completes the options (ResolveS3Options), which may wait for whoever issues the credentials, and
+// sends nothing to S3 yet; fails on options that cannot work (no credentials, a bad endpoint). The
 // storage owns its transport: its destruction ends all requests, so sinks must be gone by then.
 absl::StatusOr<std::unique_ptr<Storage>> OpenS3Storage(const S3Location& location,
                                                        const S3Options& options);

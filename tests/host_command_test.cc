@@ -37,6 +37,21 @@ TEST(HostCommand, PassesOutputOnLineByLine) {
   EXPECT_EQ(outcome.lines, (Lines{"one", "two", "three"}));
 }
 
+TEST(HostCommand, CapturesItsOutputAloneAndAsItIs) {
+  HostCommand command("printf '%s' \"a\n\n$(seq -s. 3000)\"; echo not this >&2", {});
+  const absl::StatusOr<std::string> output = command.Capture(absl::Minutes(1), 64 * 1024);
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->substr(0, 7), "a\n\n1.2.");
+  EXPECT_EQ(output->substr(output->size() - 5), ".3000");
+}
+
+TEST(HostCommand, DoesNotCaptureWithoutBounds) {
+  HostCommand command("yes | head -c 1000000", {});
+  EXPECT_TRUE(absl::IsResourceExhausted(command.Capture(absl::Minutes(1), 64 * 1024).status()));
+  HostCommand failing("echo x; exit 3", {});
+  EXPECT_EQ(failing.Capture(absl::Minutes(1), 1024).status().message(), "exit code 3");
+}
+
 TEST(HostCommand, GivesTheEnvironmentInPlaceOfItsOwn) {
   setenv("VOLSTREAM_TEST_VARIABLE", "own", 1);
   EXPECT_EQ(RunText("echo $VOLSTREAM_TEST_VARIABLE").lines, Lines{"own"});

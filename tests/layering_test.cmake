@@ -19,6 +19,7 @@ set(homes
   "^openssl/"             "^stages/digest\\.cc$"
   "^archive(_entry)?\\.h$" "^(stages/restore[a-z_]*\\.cc|stages/archive_reader\\.cc|tests/.*)$"
   "^sqlite3\\.h$"         "^(stages/sqlite_[a-z_]*\\.(h|cc)|tests/.*)$"
+  "^ini\\.h$"             "^stages/aws_config\\.cc$"
   "^CLI/"                 "^(tools|bench)/"
   "^spdlog/"              "^tools/"
   "^(gtest|gmock)/"       "^tests/"

@@ -13,7 +13,7 @@ $as_root apt-get update -q
 DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q --no-install-recommends \
   g++ cmake ninja-build pkg-config libtbb-dev libcurl4-openssl-dev libssl-dev libdeflate-dev \
   libxxhash-dev libisal-dev libabsl-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
-  libpugixml-dev libarchive-dev libsqlite3-dev zlib1g-dev \
+  libpugixml-dev libarchive-dev libsqlite3-dev libinih-dev zlib1g-dev \
   libgtest-dev libgmock-dev libbenchmark-dev libcpp-httplib-dev liburing-dev \
   tar gzip pigz busybox-static libarchive-tools p7zip-full python3 curl openssl procps util-linux \
   ceph-mon ceph-osd radosgw ceph-common \

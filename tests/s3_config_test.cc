@@ -35,9 +35,9 @@ class S3Environment : public ::testing::Test {
   }
 
   static constexpr const char* kNames[] = {
-      "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-      "AWS_REGION",        "AWS_DEFAULT_REGION",    "AWS_ENDPOINT_URL_S3",
-      "AWS_ENDPOINT_URL",  "S3_ENDPOINT_URL",       "AWS_CA_BUNDLE"};
+      "AWS_REGION",       "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3",
+      "AWS_ENDPOINT_URL", "S3_ENDPOINT_URL",    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+      "AWS_CA_BUNDLE"};
   std::map<std::string, std::string> before_;
 };
 
@@ -70,7 +70,8 @@ TEST(S3Location, RefusesControlCharacters) {
 
 TEST_F(S3Environment, GivesDefaultsWhenEmpty) {
   const S3Options options = S3OptionsFromEnvironment();
-  EXPECT_EQ(options.region, "us-east-1");
+  EXPECT_EQ(options.region, "");
+  EXPECT_EQ(S3RegionOf(options), "us-east-1");
   EXPECT_EQ(options.endpoint_url, "");
   EXPECT_EQ(options.connections, 8);
 }
@@ -88,20 +89,34 @@ TEST_F(S3Environment, PrefersTheMoreSpecificVariable) {
   EXPECT_EQ(S3OptionsFromEnvironment().region, "eu-west-1");
 }
 
-TEST_F(S3Environment, NamesTheVariablesThatAreMissing) {
-  const absl::Status both = ValidateS3Options(S3OptionsFromEnvironment());
-  EXPECT_EQ(both.message(), "no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-  EXPECT_EQ(KindOf(both), ErrorKind::kS3);
-  setenv("AWS_ACCESS_KEY_ID", "id", 1);
-  EXPECT_EQ(ValidateS3Options(S3OptionsFromEnvironment()).message(),
-            "no S3 credentials: set AWS_SECRET_ACCESS_KEY");
+TEST_F(S3Environment, LeavesOutEndpointsThatAreToBeIgnored) {
+  setenv("AWS_ENDPOINT_URL_S3", "http://a", 1);
+  setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+  EXPECT_EQ(S3OptionsFromEnvironment().endpoint_url, "");
 }
 
-TEST_F(S3Environment, RefusesAHeaderBreakInAKey) {
-  setenv("AWS_ACCESS_KEY_ID", "id\r\nX-Evil: 1", 1);
-  setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
-  EXPECT_EQ(ValidateS3Options(S3OptionsFromEnvironment()).code(),
-            absl::StatusCode::kInvalidArgument);
+TEST(S3Options, NamesTheVariablesThatAreMissing) {
+  S3Options options;
+  const absl::Status both = ValidateS3Options(options);
+  EXPECT_EQ(both.message(), "no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+  EXPECT_EQ(KindOf(both), ErrorKind::kS3);
+  options.access_key_id = "id";
+  EXPECT_EQ(ValidateS3Options(options).message(), "no S3 credentials: set AWS_SECRET_ACCESS_KEY");
+}
+
+TEST(S3Options, RefuseAHeaderBreakInAKey) {
+  S3Options options;
+  options.access_key_id = "id\r\nX-Evil: 1";
+  options.secret_access_key = "secret";
+  EXPECT_EQ(ValidateS3Options(options).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(S3Options, SignForTheProvidersRegionUnlessTold) {
+  S3Options options;
+  options.endpoint_url = "https://account.r2.cloudflarestorage.com";
+  EXPECT_EQ(S3RegionOf(options), "auto");
+  options.region = "weur";
+  EXPECT_EQ(S3RegionOf(options), "weur");
 }
 
 TEST(S3Address, IsAVirtualHostOnAws) {

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "stages/error_kind.h"
+#include "tests/support/guards.h"
 #include "tests/support/s3_fixture.h"
 
 namespace volstream {
@@ -46,6 +47,15 @@ TEST_F(S3StorageTest, NamesItself) {
 }
 
 TEST_F(S3StorageTest, NeedsCredentialsToOpen) {
+  const EnvironmentGuard environment({{"AWS_EC2_METADATA_DISABLED", "true"},
+                                      {"AWS_CONFIG_FILE", "/nonexistent"},
+                                      {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent"},
+                                      {"AWS_PROFILE", ""},
+                                      {"AWS_ACCESS_KEY_ID", ""},
+                                      {"AWS_SECRET_ACCESS_KEY", ""},
+                                      {"AWS_WEB_IDENTITY_TOKEN_FILE", ""},
+                                      {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ""},
+                                      {"AWS_CONTAINER_CREDENTIALS_FULL_URI", ""}});
   const absl::Status status = OpenS3Storage(*ParseS3Location("s3://bucket/"), S3Options()).status();
   EXPECT_TRUE(absl::StrContains(status.message(), "AWS_ACCESS_KEY_ID")) << status;
   EXPECT_EQ(KindOf(status), ErrorKind::kS3);

@@ -33,12 +33,18 @@ absl::Status Invalid(std::string_view text) {
 
 void S3Flags::AddTo(CLI::App* app) {
   const std::string group = "S3";
-  app->add_option("--endpoint-url", options_.endpoint_url,
-                  "S3 endpoint such as https://fsn1.your-objectstorage.com; default: "
-                  "$AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, $S3_ENDPOINT_URL, else AWS")
+  app->add_option(
+         "--endpoint-url", options_.endpoint_url,
+         "S3 endpoint such as https://fsn1.your-objectstorage.com; default: "
+         "$AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, $S3_ENDPOINT_URL, the profile's, else AWS")
       ->group(group);
-  app->add_option("--region", options_.region,
-                  "S3 region; default: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1")
+  app->add_option(
+         "--region", options_.region,
+         "S3 region; default: $AWS_REGION, $AWS_DEFAULT_REGION, the profile's, else us-east-1")
+      ->group(group);
+  app->add_option("--profile", options_.profile,
+                  "Profile of ~/.aws/config and ~/.aws/credentials to take keys, region and "
+                  "endpoint from; default: keys of the environment, else $AWS_PROFILE")
       ->group(group);
   app->add_option("--ca-file", options_.ca_file, "PEM file of the authorities to trust for TLS")
       ->group(group);

@@ -88,6 +88,7 @@ Command::Command(std::vector<std::string> argv) : argv_(std::move(argv)) {
   }
   env_["LC_ALL"] = "C.UTF-8";
   env_["HOME"] = "/nonexistent";
+  env_["AWS_EC2_METADATA_DISABLED"] = "true";
 }
 
 Command::Command(Command&& other) noexcept
@@ -164,7 +165,8 @@ std::vector<std::string> Command::Environment() const {
 // Between fork and exec in a process that may have threads: system calls only.
 void Command::Exec(char* const* argv, char* const* envp, int exec_fd) const {
   const int stdin_fd = open(stdin_path_.c_str(), O_RDONLY);
-  bool ok = stdin_fd >= 0 && dup2(stdin_fd, 0) == 0 && dup2(out_fd_, 1) == 1 && dup2(err_fd_, 2) == 2;
+  bool ok =
+      stdin_fd >= 0 && dup2(stdin_fd, 0) == 0 && dup2(out_fd_, 1) == 1 && dup2(err_fd_, 2) == 2;
   if (ok && !cwd_.empty()) ok = chdir(cwd_.c_str()) == 0;
   if (ok && file_size_limit_.has_value()) {
     const rlimit limit = {*file_size_limit_, *file_size_limit_};

@@ -3,8 +3,8 @@
 // test.
 //
 // Environment: only PATH, LC_ALL and the sanitizers' options are handed on, and HOME is a place
-// that does not exist, so that no AWS_* variable and no ~/.aws of the host leaks into a test.
-// Threads: one thread at a time. Lifetime: the destructor kills what still runs.
+// that does not exist, so that no AWS_* variable and no ~/.aws of the host leaks into a test. EC2's
+// metadata are off. Threads: one thread at a time. Lifetime: the destructor kills what still runs.
 #ifndef VOLSTREAM_TESTS_SUPPORT_CLI_H_
 #define VOLSTREAM_TESTS_SUPPORT_CLI_H_
 

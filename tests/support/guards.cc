@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iterator>
@@ -66,6 +67,24 @@ FewDescriptors::~FewDescriptors() { VS_CHECK(setrlimit(RLIMIT_NOFILE, &before_) 
 AsNobody::AsNobody() { VS_CHECK(setegid(kNobodyId) == 0 && seteuid(kNobodyId) == 0); }
 
 AsNobody::~AsNobody() { VS_CHECK(seteuid(0) == 0 && setegid(0) == 0); }
+
+EnvironmentGuard::EnvironmentGuard(const std::map<std::string, std::string>& variables) {
+  for (const auto& [name, value] : variables) {
+    const char* const before = std::getenv(name.c_str());
+    before_[name] = before == nullptr ? std::nullopt : std::optional<std::string>(before);
+    setenv(name.c_str(), value.c_str(), 1);
+  }
+}
+
+EnvironmentGuard::~EnvironmentGuard() {
+  for (const auto& [name, value] : before_) {
+    if (value.has_value()) {
+      setenv(name.c_str(), value->c_str(), 1);
+    } else {
+      unsetenv(name.c_str());
+    }
+  }
+}
 
 int OpenDescriptors() {
   // Less the one that the iteration itself has.

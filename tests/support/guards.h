@@ -4,6 +4,8 @@
 
 #include <sys/resource.h>
 
+#include <map>
+#include <optional>
 #include <string>
 
 namespace volstream {
@@ -59,6 +61,18 @@ class AsNobody {
   ~AsNobody();
   AsNobody(const AsNobody&) = delete;
   AsNobody& operator=(const AsNobody&) = delete;
+};
+
+// These variables for the process. REQUIRES: no other thread looks at the environment.
+class EnvironmentGuard {
+ public:
+  explicit EnvironmentGuard(const std::map<std::string, std::string>& variables);
+  ~EnvironmentGuard();
+  EnvironmentGuard(const EnvironmentGuard&) = delete;
+  EnvironmentGuard& operator=(const EnvironmentGuard&) = delete;
+
+ private:
+  std::map<std::string, std::optional<std::string>> before_;
 };
 
 // Descriptors that the process has open.

@@ -14,22 +14,32 @@ namespace volstream {
 
 absl::StatusOr<std::vector<BackupInfo>> ListBackups(Storage* storage, std::string_view stem) {
   const std::string prefix = stem.empty() ? "" : std::string(stem) + "_";
-  VS_ASSIGN_OR_RETURN(const std::vector<ObjectInfo> objects, storage->List(prefix));
-  std::set<std::string> receipts;
-  for (const ObjectInfo& object : objects) {
-    if (object.name.ends_with(kReceiptSuffix)) receipts.insert(object.name);
-  }
   std::vector<BackupInfo> backups;
-  for (const ObjectInfo& object : objects) {
+  // Receipts that did not come right behind their archive, as they do in a sorted listing: only
+  // these need memory.
+  std::set<std::string> other_receipts;
+  VS_RETURN_IF_ERROR(storage->ForEach(prefix, [&](ObjectInfo object) {
+    if (object.name.ends_with(kReceiptSuffix)) {
+      object.name.resize(object.name.size() - kReceiptSuffix.size());
+      if (!backups.empty() && backups.back().name == object.name) {
+        backups.back().proven = true;
+      } else {
+        other_receipts.insert(std::move(object.name));
+      }
+      return absl::OkStatus();
+    }
     std::optional<ArchiveName> parsed = ArchiveName::Parse(object.name);
-    if (!parsed.has_value() || (!stem.empty() && parsed->stem != stem)) continue;
+    if (!parsed.has_value() || (!stem.empty() && parsed->stem != stem)) return absl::OkStatus();
     BackupInfo backup;
-    backup.name = object.name;
+    backup.name = std::move(object.name);
     backup.parsed = *std::move(parsed);
     backup.bytes = object.bytes;
     backup.modified = object.modified;
-    backup.proven = receipts.contains(ReceiptNameOf(object.name));
     backups.push_back(std::move(backup));
+    return absl::OkStatus();
+  }));
+  if (!other_receipts.empty()) {
+    for (BackupInfo& backup : backups) backup.proven |= other_receipts.contains(backup.name);
   }
   std::sort(backups.begin(), backups.end(), [](const BackupInfo& a, const BackupInfo& b) {
     return std::tie(b.parsed.time, b.name) < std::tie(a.parsed.time, a.name);

@@ -39,7 +39,7 @@ class LocalStorage : public Storage {
   }
 
   absl::Status Check() override;
-  absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix) override;
+  absl::Status ForEach(std::string_view name_prefix, const ObjectVisitor& visit) override;
   absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;
   absl::StatusOr<std::unique_ptr<PartSink>> NewSink(std::string_view name) override {
     return std::make_unique<LocalSink>(directory_, std::string(name));
@@ -48,7 +48,8 @@ class LocalStorage : public Storage {
   absl::Status Write(std::string_view name, std::string_view contents) override;
   absl::StatusOr<size_t> ReadAt(std::string_view name, uint64_t offset,
                                 MutableByteSpan out) override;
-  absl::Status Remove(const std::vector<std::string>& names) override;
+  absl::Status RemoveEach(const std::vector<std::string>& names,
+                          const RemovalFailure& failed) override;
   absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view stem,
                                                        absl::Time older_than) override;
 
@@ -113,19 +114,18 @@ absl::StatusOr<std::vector<std::string>> LocalStorage::NamesIn(int dir_fd) const
   return names;
 }
 
-absl::StatusOr<std::vector<ObjectInfo>> LocalStorage::List(std::string_view name_prefix) {
+absl::Status LocalStorage::ForEach(std::string_view name_prefix, const ObjectVisitor& visit) {
   VS_ASSIGN_OR_RETURN(const UniqueFd dir, OpenDirectory());
   VS_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(dir.get()));
-  std::vector<ObjectInfo> objects;
   for (const std::string& name : names) {
     if (name.starts_with('.') || !name.starts_with(name_prefix)) continue;
     struct stat info {};
     // A symlink to an archive is an archive; a name that vanished meanwhile is none.
     if (fstatat(dir.get(), name.c_str(), &info, 0) != 0 || !S_ISREG(info.st_mode)) continue;
-    objects.push_back(ObjectInfo{name, static_cast<uint64_t>(info.st_size),
-                                 absl::TimeFromTimespec(info.st_mtim), ""});
+    VS_RETURN_IF_ERROR(visit(ObjectInfo{name, static_cast<uint64_t>(info.st_size),
+                                        absl::TimeFromTimespec(info.st_mtim), ""}));
   }
-  return objects;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ObjectInfo> LocalStorage::Stat(std::string_view name) {
@@ -188,12 +188,13 @@ absl::StatusOr<size_t> LocalStorage::ReadAt(std::string_view name, uint64_t offs
   return total;
 }
 
-absl::Status LocalStorage::Remove(const std::vector<std::string>& names) {
+absl::Status LocalStorage::RemoveEach(const std::vector<std::string>& names,
+                                      const RemovalFailure& failed) {
   if (names.empty()) return absl::OkStatus();
   VS_ASSIGN_OR_RETURN(const UniqueFd dir, OpenDirectory());
   for (const std::string& name : names) {
     if (unlinkat(dir.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
-      return FileError(errno, absl::StrCat("cannot remove ", UrlOf(name)));
+      failed(name, FileError(errno, absl::StrCat("cannot remove ", UrlOf(name))));
     }
   }
   if (fsync(dir.get()) != 0) return FileError(errno, directory_);

@@ -1,49 +1,205 @@
 #include "stages/retention.h"
 
-#include <map>
+#include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "engine/status_macros.h"
 #include "stages/archive_name.h"
+#include "stages/receipt.h"
 
 namespace volstream {
+namespace {
 
-std::vector<BackupInfo> PlanRetention(const std::vector<BackupInfo>& backups, int keep_last,
-                                      std::string_view spare) {
-  std::vector<BackupInfo> removals;
-  if (keep_last <= 0) return removals;
-  std::map<std::pair<std::string, ArchiveKind>, int> proven_seen;
-  for (const BackupInfo& backup : backups) {
-    int& seen = proven_seen[{backup.parsed.stem, backup.parsed.kind}];
-    // People name their own dumps like that: without a receipt one is not known to be ours.
-    if (backup.parsed.kind == ArchiveKind::kRaw && !backup.proven) continue;
-    if (seen >= keep_last && backup.name != spare) {
-      removals.push_back(backup);
-    } else if (backup.proven) {
-      ++seen;
+// So many archives go at a time, each with its receipt: S3 takes 1,000 names in a request.
+constexpr size_t kRemovalBatch = 500;
+
+using GroupKey = std::pair<std::string, ArchiveKind>;
+
+GroupKey KeyOf(const BackupInfo& backup) { return {backup.parsed.stem, backup.parsed.kind}; }
+
+// The newest proven backup of a group, and the one before it.
+struct NewestTwo {
+  std::optional<size_t> newest;
+  std::optional<size_t> previous;
+};
+
+class Look {
+ public:
+  Look(Storage* storage, const RetentionOptions& options) : storage_(*storage), options_(options) {}
+
+  absl::StatusOr<RetentionLook> Run(std::string_view stem) {
+    VS_ASSIGN_OR_RETURN(look_.backups, ListBackups(&storage_, stem));
+    bool changed = true;
+    while (changed) {
+      look_.plan = PlanRetention(look_.backups, options_.policy, options_.now, options_.just_made);
+      groups_ = GroupsWithRemovals();
+      if (groups_.empty()) return std::move(look_);
+      VS_ASSIGN_OR_RETURN(changed, CheckReceipts());
+    }
+    CheckSizes();
+    VS_RETURN_IF_ERROR(CheckLocks());
+    return std::move(look_);
+  }
+
+ private:
+  std::map<GroupKey, NewestTwo> GroupsWithRemovals() const {
+    std::map<GroupKey, NewestTwo> groups;
+    for (size_t i = 0; i < look_.backups.size(); ++i) {
+      if (look_.plan[i] == 0) groups.try_emplace(KeyOf(look_.backups[i]));
+    }
+    if (groups.empty()) return groups;
+    for (size_t i = 0; i < look_.backups.size(); ++i) {
+      const BackupInfo& backup = look_.backups[i];
+      const auto group = groups.find(KeyOf(backup));
+      if (group == groups.end() || !backup.proven) continue;
+      NewestTwo& two = group->second;
+      if ((look_.plan[i] & kKeepJustMade) != 0) {
+        if (two.newest.has_value()) two.previous = two.newest;
+        two.newest = i;
+      } else if (!two.newest.has_value()) {
+        two.newest = i;
+      } else if (!two.previous.has_value()) {
+        two.previous = i;
+      }
+    }
+    return groups;
+  }
+
+  // Whether a backup turned out to be unproven.
+  absl::StatusOr<bool> CheckReceipts() {
+    bool changed = false;
+    for (size_t i = 0; i < look_.backups.size(); ++i) {
+      const BackupInfo& backup = look_.backups[i];
+      const auto group = groups_.find(KeyOf(backup));
+      if (!backup.proven || group == groups_.end()) continue;
+      const bool compared = group->second.previous == i;
+      const bool vouches = look_.plan[i] != 0 && read_.size() < kMaxReceiptsRead;
+      if ((!compared && !vouches) || !read_.insert(i).second) continue;
+      VS_ASSIGN_OR_RETURN(const bool fits, ReceiptFits(backup));
+      if (fits) continue;
+      look_.warnings.push_back(absl::StrCat("the receipt of ", storage_.UrlOf(backup.name),
+                                            " does not fit it: it counts as unproven"));
+      look_.backups[i].proven = false;
+      look_.misfits.insert(i);
+      changed = true;
+    }
+    return changed;
+  }
+
+  absl::StatusOr<bool> ReceiptFits(const BackupInfo& backup) {
+    const absl::StatusOr<std::string> text = storage_.ReadAll(ReceiptNameOf(backup.name));
+    if (absl::IsNotFound(text.status())) return false;
+    if (!text.ok()) return text.status();
+    const absl::StatusOr<Receipt> receipt = Receipt::FromJson(*text);
+    return receipt.ok() && receipt->archive == backup.name && receipt->bytes == backup.bytes;
+  }
+
+  void CheckSizes() {
+    if (options_.min_size_ratio <= 0) return;
+    for (const auto& [key, two] : groups_) {
+      if (!two.newest.has_value() || !two.previous.has_value()) continue;
+      const BackupInfo& newest = look_.backups[*two.newest];
+      const BackupInfo& previous = look_.backups[*two.previous];
+      const double least = options_.min_size_ratio * static_cast<double>(previous.bytes);
+      if (static_cast<double>(newest.bytes) >= least) continue;
+      look_.warnings.push_back(absl::StrFormat(
+          "%s is suspiciously small: %d bytes, and %s before it has %d (--min-size-ratio %g); no "
+          "older backup of that name is removed: look at it, then prune with --min-size-ratio 0",
+          storage_.UrlOf(newest.name), newest.bytes, previous.name, previous.bytes,
+          options_.min_size_ratio));
+      for (size_t i = 0; i < look_.backups.size(); ++i) {
+        if (look_.plan[i] == 0 && KeyOf(look_.backups[i]) == key) look_.plan[i] = kKeepSmall;
+      }
     }
   }
-  return removals;
-}
 
-absl::Status RemoveBackups(Storage* storage, const std::vector<BackupInfo>& backups) {
-  std::vector<std::string> receipts;
-  std::vector<std::string> archives;
-  for (const BackupInfo& backup : backups) {
-    if (backup.proven) receipts.push_back(ReceiptNameOf(backup.name));
-    archives.push_back(backup.name);
+  absl::Status CheckLocks() {
+    for (size_t i = 0; i < look_.backups.size(); ++i) {
+      if (look_.plan[i] != 0) continue;
+      VS_ASSIGN_OR_RETURN(std::string lock, storage_.HeldBy(look_.backups[i].name));
+      if (lock.empty()) continue;
+      look_.plan[i] = kKeepLocked;
+      look_.locks[i] = std::move(lock);
+    }
+    return absl::OkStatus();
   }
-  VS_RETURN_IF_ERROR(storage->Remove(receipts));
-  return storage->Remove(archives);
+
+  Storage& storage_;
+  const RetentionOptions& options_;
+  RetentionLook look_;
+  std::map<GroupKey, NewestTwo> groups_;  // those of which something would go
+  std::set<size_t> read_;                 // whose receipts were read
+};
+
+}  // namespace
+
+size_t RetentionLook::removals() const {
+  return static_cast<size_t>(std::count(plan.begin(), plan.end(), 0));
 }
 
-absl::StatusOr<std::vector<BackupInfo>> ApplyRetention(Storage* storage, std::string_view stem,
-                                                       int keep_last, bool dry_run,
-                                                       std::string_view spare) {
-  VS_ASSIGN_OR_RETURN(const std::vector<BackupInfo> backups, ListBackups(storage, stem));
-  const std::vector<BackupInfo> removals = PlanRetention(backups, keep_last, spare);
-  if (!dry_run && !removals.empty()) VS_RETURN_IF_ERROR(RemoveBackups(storage, removals));
-  return removals;
+std::string RetentionLook::Reason(size_t index) const {
+  if (const auto lock = locks.find(index); lock != locks.end()) return lock->second;
+  return ReasonText(backups[index], plan[index]);
+}
+
+absl::StatusOr<RetentionLook> LookAtRetention(Storage* storage, std::string_view stem,
+                                              const RetentionOptions& options) {
+  return Look(storage, options).Run(stem);
+}
+
+absl::StatusOr<RetentionOutcome> RemoveAsPlanned(
+    Storage* storage, const RetentionLook& look,
+    const std::function<void(const BackupInfo& backup)>& on_removed,
+    const RemovalFailure& on_failed) {
+  RetentionOutcome outcome;
+  std::set<std::string> stayed;  // archives of the present batch
+  const auto note = [&](const std::string& name, const absl::Status& reason) {
+    ++outcome.failed;
+    if (outcome.first_failure.ok()) outcome.first_failure = reason;
+    if (on_failed) on_failed(name, reason);
+  };
+  std::vector<size_t> batch;
+  const auto remove_batch = [&]() -> absl::Status {
+    std::vector<std::string> names;
+    for (const size_t i : batch) {
+      if (look.backups[i].proven || look.misfits.contains(i)) {
+        names.push_back(ReceiptNameOf(look.backups[i].name));
+      }
+    }
+    stayed.clear();
+    VS_RETURN_IF_ERROR(
+        storage->RemoveEach(names, [&](const std::string& name, const absl::Status& reason) {
+          stayed.insert(name.substr(0, name.size() - kReceiptSuffix.size()));
+          note(name, reason);
+        }));
+    names.clear();
+    for (const size_t i : batch) {
+      const std::string& name = look.backups[i].name;
+      if (!stayed.contains(name)) names.push_back(name);
+    }
+    VS_RETURN_IF_ERROR(
+        storage->RemoveEach(names, [&](const std::string& name, const absl::Status& reason) {
+          stayed.insert(name);
+          note(name, reason);
+        }));
+    for (const size_t i : batch) {
+      if (stayed.contains(look.backups[i].name)) continue;
+      ++outcome.removed;
+      if (on_removed) on_removed(look.backups[i]);
+    }
+    batch.clear();
+    return absl::OkStatus();
+  };
+  for (size_t i = 0; i < look.backups.size(); ++i) {
+    if (look.plan[i] != 0) continue;
+    batch.push_back(i);
+    if (batch.size() == kRemovalBatch) VS_RETURN_IF_ERROR(remove_batch());
+  }
+  if (!batch.empty()) VS_RETURN_IF_ERROR(remove_batch());
+  return outcome;
 }
 
 }  // namespace volstream

@@ -1,39 +1,77 @@
-// Retention: which backups may go, and their removal. The plan is pure; only backups that
-// ListBackups recognises can be in it.
+// Retention: the removal of old backups at a destination, in two steps: look, which plans by
+// stages/retention_plan.h over what is there, and remove. Only backups that ListBackups recognises
+// can be in a plan.
+//
+// What counts as proven here is stricter than the receipt's presence: before anything goes, the
+// receipts of those that stay in its place are read, and one that does not name its archive and its
+// size as listed proves nothing. At most kMaxReceiptsRead are read, the newest first, so that a
+// policy that keeps thousands does not cost thousands of requests; those behind count by presence.
 #ifndef VOLSTREAM_STAGES_RETENTION_H_
 #define VOLSTREAM_STAGES_RETENTION_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "stages/catalog.h"
+#include "stages/retention_plan.h"
 #include "stages/storage.h"
 
 namespace volstream {
 
-// Backups kept when nobody says otherwise.
-inline constexpr int kDefaultKeepLocal = 10;
-inline constexpr int kDefaultKeepS3 = 20;
+inline constexpr size_t kMaxReceiptsRead = 200;
+inline constexpr double kDefaultMinSizeRatio = 0.1;
 
-// The backups to remove so that of each stem, and of each kind of it (.tar.gz, .gz), the
-// `keep_last` newest proven ones stay. Unproven ones never count as kept and go only when that many
-// newer proven ones exist; an unproven .gz never goes. keep_last == 0 keeps everything. `backups`
-// is ordered newest first. The backup named `spare` never goes, wherever its name sorts: a clock
-// that was ahead once must not cost the backup just made.
-std::vector<BackupInfo> PlanRetention(const std::vector<BackupInfo>& backups, int keep_last,
-                                      std::string_view spare = "");
+struct RetentionOptions {
+  RetentionPolicy policy;
+  // The newest proven backup of a name must have at least this share of the bytes of the one
+  // before it, or nothing of that name goes: a volume that was not mounted must not push good
+  // backups out. 0 = no such check.
+  double min_size_ratio = 0;
+  std::string just_made;  // name of the backup that the run has made; may be empty
+  absl::Time now = absl::Now();
+};
 
-// Removes the backups: receipts first, so that a removal cut short leaves unproven archives and
-// never a receipt that vouches for nothing.
-absl::Status RemoveBackups(Storage* storage, const std::vector<BackupInfo>& backups);
+// About 170 bytes a backup.
+struct RetentionLook {
+  std::vector<BackupInfo> backups;      // the newest first
+  std::vector<KeepReasons> plan;        // of the same index
+  std::map<size_t, std::string> locks;  // by index: what kKeepLocked stands for
+  std::set<size_t> misfits;             // by index: a receipt is there, but does not fit
+  std::vector<std::string> warnings;    // what people should look at
 
-// Lists, plans, and unless dry_run removes. Returns what is or would be removed.
-absl::StatusOr<std::vector<BackupInfo>> ApplyRetention(Storage* storage, std::string_view stem,
-                                                       int keep_last, bool dry_run,
-                                                       std::string_view spare = "");
+  size_t removals() const;
+  // ReasonText, with what is known beyond it.
+  std::string Reason(size_t index) const;
+};
+
+// Backups of `stem`, or of every stem if it is empty. Changes nothing.
+absl::StatusOr<RetentionLook> LookAtRetention(Storage* storage, std::string_view stem,
+                                              const RetentionOptions& options);
+
+struct RetentionOutcome {
+  uint64_t removed = 0;
+  uint64_t failed = 0;
+  absl::Status first_failure;
+};
+
+// Removes what the plan says, receipts before archives, so that a removal cut short leaves unproven
+// archives and never a receipt that vouches for nothing; an archive whose receipt stays, stays.
+// What cannot be removed does not keep the others. `on_removed` and `on_failed` may be empty.
+// The error: nothing is known of the rest.
+absl::StatusOr<RetentionOutcome> RemoveAsPlanned(
+    Storage* storage, const RetentionLook& look,
+    const std::function<void(const BackupInfo& backup)>& on_removed,
+    const RemovalFailure& on_failed);
 
 }  // namespace volstream
 

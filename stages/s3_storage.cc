@@ -47,14 +47,15 @@ class S3Storage : public Storage {
     client_->Sweep();
   }
   absl::Status Check() override;
-  absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix) override;
+  absl::Status ForEach(std::string_view name_prefix, const ObjectVisitor& visit) override;
   absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;
   absl::StatusOr<std::unique_ptr<PartSink>> NewSink(std::string_view name) override;
   absl::StatusOr<std::string> ReadAll(std::string_view name) override;
   absl::Status Write(std::string_view name, std::string_view contents) override;
   absl::StatusOr<size_t> ReadAt(std::string_view name, uint64_t offset,
                                 MutableByteSpan out) override;
-  absl::Status Remove(const std::vector<std::string>& names) override;
+  absl::Status RemoveEach(const std::vector<std::string>& names,
+                          const RemovalFailure& failed) override;
   absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view stem,
                                                        absl::Time older_than) override;
 
@@ -71,7 +72,7 @@ class S3Storage : public Storage {
   void AddKey(S3Request& request) const {
     for (HttpHeader& header : object_.KeyHeaders()) request.headers.push_back(std::move(header));
   }
-  absl::Status RemoveBatch(const std::vector<std::string>& names);
+  absl::Status RemoveBatch(const std::vector<std::string>& names, const RemovalFailure& failed);
   // kInternal of the parsers, with the place and kind of error.
   absl::Status Located(const absl::Status& status) const {
     return WithKind(WithContext(status, Url()), ErrorKind::kS3);
@@ -103,8 +104,7 @@ absl::Status S3Storage::Check() {
   return Located(WithContext(page.status(), "is AWS_ENDPOINT_URL an S3 endpoint?"));
 }
 
-absl::StatusOr<std::vector<ObjectInfo>> S3Storage::List(std::string_view name_prefix) {
-  std::vector<ObjectInfo> objects;
+absl::Status S3Storage::ForEach(std::string_view name_prefix, const ObjectVisitor& visit) {
   std::string token;
   do {
     S3Request request = ListObjectsRequest(KeyOf(name_prefix), token, kPageKeys);
@@ -116,16 +116,15 @@ absl::StatusOr<std::vector<ObjectInfo>> S3Storage::List(std::string_view name_pr
       absl::string_view name = object.key;
       // The prefix itself is listed where someone made a "folder" of it.
       if (!absl::ConsumePrefix(&name, location_.prefix) || name.empty()) continue;
-      objects.push_back({std::string(name), object.bytes, object.modified, std::move(object.etag)});
+      VS_RETURN_IF_ERROR(
+          visit({std::string(name), object.bytes, object.modified, std::move(object.etag)}));
     }
     if (page->next_token == token && !token.empty()) {
       return Located(absl::InternalError("the list repeats a page for ever"));
     }
     token = std::move(page->next_token);
   } while (!token.empty());
-  std::sort(objects.begin(), objects.end(),
-            [](const ObjectInfo& a, const ObjectInfo& b) { return a.name < b.name; });
-  return objects;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ObjectInfo> S3Storage::Stat(std::string_view name) {
@@ -193,17 +192,20 @@ absl::StatusOr<size_t> S3Storage::ReadAt(std::string_view name, uint64_t offset,
   return response->sink_bytes;
 }
 
-absl::Status S3Storage::Remove(const std::vector<std::string>& names) {
+absl::Status S3Storage::RemoveEach(const std::vector<std::string>& names,
+                                   const RemovalFailure& failed) {
   for (const std::string& name : names) VS_RETURN_IF_ERROR(ValidateName(name));
   for (size_t first = 0; first < names.size(); first += kS3MaxDeleteBatch) {
     const size_t last = std::min(names.size(), first + kS3MaxDeleteBatch);
     VS_RETURN_IF_ERROR(RemoveBatch({names.begin() + static_cast<ptrdiff_t>(first),
-                                    names.begin() + static_cast<ptrdiff_t>(last)}));
+                                    names.begin() + static_cast<ptrdiff_t>(last)},
+                                   failed));
   }
   return absl::OkStatus();
 }
 
-absl::Status S3Storage::RemoveBatch(const std::vector<std::string>& names) {
+absl::Status S3Storage::RemoveBatch(const std::vector<std::string>& names,
+                                    const RemovalFailure& failed) {
   std::vector<std::string> keys;
   keys.reserve(names.size());
   for (const std::string& name : names) keys.push_back(KeyOf(name));
@@ -212,21 +214,18 @@ absl::Status S3Storage::RemoveBatch(const std::vector<std::string>& names) {
   VS_ASSIGN_OR_RETURN(const HttpResponse response, client_->Call(std::move(request)));
   const absl::StatusOr<std::vector<DeleteFailure>> failures = ParseDeleteFailures(response.body);
   if (!failures.ok()) return Located(failures.status());
-  const DeleteFailure* first = nullptr;
-  size_t count = 0;
   for (const DeleteFailure& failure : *failures) {
     if (failure.code == "NoSuchKey") continue;
-    if (first == nullptr) first = &failure;
-    ++count;
+    absl::string_view name = failure.key;
+    absl::ConsumePrefix(&name, location_.prefix);
+    S3Failure reason;
+    reason.http_status = 200;
+    reason.code = failure.code;
+    reason.message = failure.message;
+    failed(std::string(name),
+           S3StatusOf(reason, absl::StrCat("removal of ", client_->UrlOf(failure.key)), ""));
   }
-  if (first == nullptr) return absl::OkStatus();
-  S3Failure failure;
-  failure.http_status = 200;
-  failure.code = first->code;
-  failure.message = first->message;
-  std::string what = client_->UrlOf(first->key);
-  if (count > 1) absl::StrAppend(&what, " and ", count - 1, " more");
-  return S3StatusOf(failure, absl::StrCat("removal of ", what), "");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view stem,

@@ -4,6 +4,7 @@
 #define VOLSTREAM_STAGES_STORAGE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ struct ObjectInfo {
   std::string etag;  // without quotes; empty where the destination has none
 };
 
+using ObjectVisitor = std::function<absl::Status(ObjectInfo object)>;
+using RemovalFailure = std::function<void(const std::string& name, const absl::Status& reason)>;
+
 // Thread rule: safe for concurrent calls. Errors carry an ErrorKind (stages/error_kind.h) and name
 // the destination; kNotFound means that the named object is not there.
 class Storage {
@@ -49,9 +53,13 @@ class Storage {
   // Fails unless the destination can be reached and written to; run before the source is read.
   virtual absl::Status Check() = 0;
 
-  // Objects directly under the destination whose names begin with name_prefix, sorted by name.
-  // Unfinished objects are never among them.
-  virtual absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix) = 0;
+  // Gives `visit` the objects directly under the destination whose names begin with name_prefix,
+  // in no order that can be relied on, without holding more than a page of them. Unfinished objects
+  // and locks are never among them. What `visit` returns ends the walk unless it is OK.
+  virtual absl::Status ForEach(std::string_view name_prefix, const ObjectVisitor& visit) = 0;
+
+  // The same as a list, sorted by name.
+  absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix);
 
   // Size, date and ETag of one object.
   virtual absl::StatusOr<ObjectInfo> Stat(std::string_view name) = 0;
@@ -67,8 +75,22 @@ class Storage {
   virtual absl::StatusOr<size_t> ReadAt(std::string_view name, uint64_t offset,
                                         MutableByteSpan out) = 0;
 
-  // Removes the named objects; a name that is not there is no error.
-  virtual absl::Status Remove(const std::vector<std::string>& names) = 0;
+  // Removes the named objects; a name that is not there is no error. What stays is given to
+  // `failed`, with the reason, and does not keep the others from being removed. An error means that
+  // nothing is known of the rest.
+  virtual absl::Status RemoveEach(const std::vector<std::string>& names,
+                                  const RemovalFailure& failed) = 0;
+
+  // The same; the first reason as the error, with the number of those behind it.
+  absl::Status Remove(const std::vector<std::string>& names);
+
+  // Why the object must not be removed yet, as a person reads it ("locked until 2030-01-01 ..."):
+  // an Object Lock. Empty if nothing stands against it.
+  virtual absl::StatusOr<std::string> HeldBy(std::string_view /*name*/) { return std::string(); }
+
+  // What people should know of removals here: that a versioned bucket keeps what was removed.
+  // Usually empty.
+  virtual std::string RemovalNote() { return ""; }
 
   // Removes what dead runs left of unfinished archives and receipts of `stem` (of every stem if it
   // is empty): where liveness cannot be seen (S3 uploads), only those begun before `older_than`.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -182,10 +183,79 @@ TEST_F(Retention, DryRunOnlySaysWhatWouldGo) {
       Volstream({"prune", backups_, "--keep-last", "1", "--dry-run"}).Run();
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_EQ(ArchivesIn(backups_), older);
-  const std::string text = result.out + result.err;
-  EXPECT_NE(text.find(older[0]), std::string::npos) << result;
-  EXPECT_NE(text.find(older[1]), std::string::npos) << result;
-  EXPECT_EQ(text.find(older[2]), std::string::npos) << result;
+  const std::vector<std::string> lines = LinesOf(result.out);
+  ASSERT_EQ(lines.size(), 4u) << result;
+  for (size_t i = 0; i < 3; ++i) {
+    const std::string& line = lines[3 - i];  // the newest comes first
+    EXPECT_NE(line.find(older[i]), std::string::npos) << result;
+    EXPECT_EQ(line.starts_with("remove "), i < 2) << result;
+    EXPECT_NE(line.find(i < 2 ? "no rule keeps it" : "newest, last"), std::string::npos) << result;
+  }
+}
+
+TEST_F(Retention, DryRunPrintsThePlanAsJson) {
+  const std::vector<std::string> older = MakeOlder(2);
+  const CommandResult result =
+      Volstream({"prune", backups_, "--keep-last", "1", "--dry-run", "--json"}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  const nlohmann::json plan = nlohmann::json::parse(result.out, nullptr, false);
+  ASSERT_EQ(plan.size(), 2u) << result;
+  EXPECT_EQ(plan[0]["name"], older[1]);
+  EXPECT_EQ(plan[0]["plan"], "keep");
+  EXPECT_EQ(plan[1]["name"], older[0]);
+  EXPECT_EQ(plan[1]["plan"], "remove");
+  EXPECT_EQ(plan[1]["reason"], "no rule keeps it");
+}
+
+TEST_F(Retention, RulesAddUp) {
+  MakeOlder(28);  // the first four weeks of 2020: the 1st is a Wednesday
+  const CommandResult result = Volstream({"prune", backups_, "--keep-last", "1", "--keep-daily",
+                                          "2", "--keep-weekly", "3", "--keep-monthly", "9"})
+                                   .Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  std::vector<std::string> days;
+  for (const std::string& archive : ArchivesIn(backups_)) days.push_back(archive.substr(13, 2));
+  EXPECT_EQ(days, (std::vector<std::string>{"19", "26", "27", "28"}));
+}
+
+TEST_F(Retention, KeepsWhatIsYoungEnough) {
+  MakeOlder(20);
+  const CommandResult result =
+      Volstream({"prune", backups_, "--keep-last", "0", "--keep-within", "1w1d"}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ(ArchivesIn(backups_).size(), 9u);
+}
+
+TEST_F(Retention, ZeroInTheEnvironmentKeepsAllWhateverTheRules) {
+  MakeOlder(5);
+  const CommandResult result =
+      Volstream({"prune", backups_, "--keep-daily", "1"}).Env("BACKUP_RETENTION_LOCAL", "0").Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ(ArchivesIn(backups_).size(), 5u);
+}
+
+TEST_F(Retention, ATimeThatCannotBeReadIsNamedBeforeTheBackup) {
+  for (const char* text : {"3m", "d", "5", "-1d", "1d x", "99999999999999999999d", "0d"}) {
+    const CommandResult result =
+        Volstream({"backup", source_, "--to", backups_, std::string("--keep-within=") + text})
+            .Run();
+    ExpectOneError(result, kExitGeneral, {"--keep-within", text});
+  }
+  EXPECT_EQ(NamesIn(backups_), std::vector<std::string>{});
+}
+
+TEST_F(Retention, ASuspiciouslySmallBackupWarnsAndRemovesNothing) {
+  WriteFile(source_ + "/random", RandomBytes(5, 1 << 20));
+  const std::vector<std::string> older = MakeOlder(3);
+  unlink((source_ + "/random").c_str());
+  const CommandResult result = BackUpKeeping("1");
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(result.err.find("suspiciously small"), std::string::npos) << result;
+  EXPECT_EQ(ArchivesIn(backups_).size(), older.size() + 1);
+  const CommandResult after =
+      Volstream({"prune", backups_, "--keep-last", "1", "--min-size-ratio", "0"}).Run();
+  EXPECT_EQ(after.exit_code, 0) << after;
+  EXPECT_EQ(ArchivesIn(backups_).size(), 1u);
 }
 
 }  // namespace

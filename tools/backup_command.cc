@@ -15,6 +15,7 @@
 #include "tools/destination.h"
 #include "tools/docker_source.h"
 #include "tools/progress_line.h"
+#include "tools/retention_flags.h"
 #include "tools/source_flags.h"
 #include "tools/stats_text.h"
 
@@ -28,16 +29,11 @@ struct Flags {
   DockerFlags docker;
   BackupOptions backup;
   std::vector<std::string> destinations;
-  int keep_last = -1;  // -1 = from the environment, by kind of destination
+  RetentionFlags retention;
   bool no_prune = false;
   bool stats = false;
   std::string on_sink_failure = "continue";
 };
-
-absl::StatusOr<int> KeepFor(const Flags& flags, const Storage& storage) {
-  if (flags.keep_last >= 0) return flags.keep_last;
-  return RetentionFromEnvironment(storage.kind());
-}
 
 void LogOutcomes(const BackupReport& report, Log* log) {
   for (const DestinationOutcome& outcome : report.destinations) {
@@ -52,24 +48,20 @@ void LogOutcomes(const BackupReport& report, Log* log) {
 }
 
 // Retention at the destinations that have the new backup. Its failure leaves the backup proven.
-int Prune(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& storages,
-          const BackupReport& report, Log* log) {
+int PruneAll(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& storages,
+             const BackupReport& report, Log* log) {
   int exit_code = 0;
   const std::string stem = ArchiveName::Parse(report.receipt.archive)->stem;
   for (size_t i = 0; i < storages.size(); ++i) {
     if (!report.destinations[i].status.ok()) continue;
-    const absl::StatusOr<int> keep = KeepFor(flags, *storages[i]);
-    if (!keep.ok()) return Fail(log, keep.status());
-    const absl::StatusOr<std::vector<BackupInfo>> removed =
-        ApplyRetention(storages[i].get(), stem, *keep, /*dry_run=*/false, report.receipt.archive);
-    if (!removed.ok()) {
-      exit_code = Fail(log, removed.status());
-      continue;
-    }
-    for (const BackupInfo& backup : *removed) {
-      log->Info(absl::StrCat("removed ", storages[i]->UrlOf(backup.name), ", as ", *keep,
-                             " newer ones are kept"));
-    }
+    const auto prune = [&]() -> absl::Status {
+      VS_ASSIGN_OR_RETURN(RetentionOptions options, flags.retention.For(storages[i]->kind()));
+      options.just_made = report.receipt.archive;
+      VS_ASSIGN_OR_RETURN(const RetentionLook look,
+                          LookAtRetention(storages[i].get(), stem, options));
+      return Prune(storages[i].get(), look, log).status();
+    };
+    if (const absl::Status status = prune(); !status.ok()) exit_code = Fail(log, status);
   }
   return exit_code;
 }
@@ -83,8 +75,8 @@ int Run(Flags flags, Interrupt* interrupt) {
     absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(destination, flags.s3);
     if (!storage.ok()) return Fail(&log, storage.status());
     // A bad number in the environment must not be found out after an hour of backup.
-    const absl::StatusOr<int> keep = KeepFor(flags, **storage);
-    if (!keep.ok()) return Fail(&log, keep.status());
+    const absl::StatusOr<RetentionOptions> retention = flags.retention.For((*storage)->kind());
+    if (!retention.ok()) return Fail(&log, retention.status());
     borrowed.push_back(storage->get());
     storages.push_back(*std::move(storage));
   }
@@ -136,7 +128,7 @@ int Run(Flags flags, Interrupt* interrupt) {
       if (report.receipt.missing_count > 0) {
         log.Warning("no older backup was removed, as this one is incomplete");
       } else {
-        Prune(flags, storages, report, &log);
+        PruneAll(flags, storages, report, &log);
       }
     }
     return Fail(&log, report.status);
@@ -146,7 +138,7 @@ int Run(Flags flags, Interrupt* interrupt) {
                            BytesText(report.receipt.tar_bytes), BytesText(report.receipt.bytes),
                            static_cast<double>(report.receipt.tar_bytes) / report.receipt.bytes,
                            seconds, report.receipt.tar_bytes / 1e6 / seconds));
-  const int exit_code = flags.no_prune ? 0 : Prune(flags, storages, report, &log);
+  const int exit_code = flags.no_prune ? 0 : PruneAll(flags, storages, report, &log);
   if (exit_code != 0 || after.ok()) return exit_code;
   return Fail(&log, WithContext(after, "the backup is proven, but not all is well"));
 }
@@ -185,12 +177,7 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       ->add_option("--on-sink-failure", flags->on_sink_failure,
                    "When one of several destinations fails: continue (with the others) or stop")
       ->check(CLI::IsMember({"continue", "stop"}));
-  command
-      ->add_option("--keep-last", flags->keep_last,
-                   "Proven backups of NAME to keep at each destination, 0 for all; default: "
-                   "$BACKUP_RETENTION_LOCAL (10), $BACKUP_RETENTION_S3 (20)")
-      ->check(CLI::NonNegativeNumber)
-      ->group("Retention");
+  flags->retention.AddTo(command);
   command->add_flag("--no-prune", flags->no_prune, "Remove no old backup")->group("Retention");
   command->add_flag("--stats", flags->stats, "Say at the end where the time went")->group("Output");
   flags->source.AddTo(command);

@@ -1,11 +1,7 @@
 #include "tools/commands.h"
 
-#include <stdlib.h>
-
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "stages/error_kind.h"
-#include "stages/retention.h"
 
 namespace volstream {
 
@@ -37,19 +33,6 @@ CLI::Option* TakesSize(CLI::Option* option) {
 int Fail(Log* log, const absl::Status& status) {
   log->Error(std::string(status.message()));
   return static_cast<int>(KindOf(status));
-}
-
-absl::StatusOr<int> RetentionFromEnvironment(StorageKind kind) {
-  const bool local = kind == StorageKind::kLocal;
-  const char* name = local ? "BACKUP_RETENTION_LOCAL" : "BACKUP_RETENTION_S3";
-  const char* text = getenv(name);
-  if (text == nullptr || *text == '\0') return local ? kDefaultKeepLocal : kDefaultKeepS3;
-  int keep = 0;
-  if (!absl::SimpleAtoi(text, &keep) || keep < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, " is \"", text, "\": give the number of backups to keep, 0 for all"));
-  }
-  return keep;
 }
 
 }  // namespace volstream

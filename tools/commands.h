@@ -38,10 +38,6 @@ CLI::Option* TakesSize(CLI::Option* option);
 // Logs the failure as one line and returns its exit code.
 int Fail(Log* log, const absl::Status& status);
 
-// BACKUP_RETENTION_LOCAL or BACKUP_RETENTION_S3, else the default of that kind of destination.
-// kInvalidArgument when the variable is no number of backups.
-absl::StatusOr<int> RetentionFromEnvironment(StorageKind kind);
-
 }  // namespace volstream
 
 #endif  // VOLSTREAM_TOOLS_COMMANDS_H_

@@ -32,8 +32,10 @@ void PrintTable(const std::vector<BackupInfo>& backups) {
   }
 }
 
+// One backup at a time: a listing may be long.
 void PrintJson(const std::vector<BackupInfo>& backups) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  absl::PrintF("[");
+  bool first = true;
   for (const BackupInfo& backup : backups) {
     nlohmann::ordered_json item;
     item["name"] = backup.name;
@@ -41,9 +43,10 @@ void PrintJson(const std::vector<BackupInfo>& backups) {
     item["date"] = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", backup.parsed.time, absl::UTCTimeZone());
     item["bytes"] = backup.bytes;
     item["proven"] = backup.proven;
-    list.push_back(item);
+    absl::PrintF("%s\n  %s", first ? "" : ",", item.dump());
+    first = false;
   }
-  absl::PrintF("%s\n", list.dump(2));
+  absl::PrintF("%s]\n", first ? "" : "\n");
 }
 
 int Run(Flags flags) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "engine/mutex.h"
+#include "engine/status_macros.h"
 
 namespace volstream {
 
@@ -104,15 +105,13 @@ void FakeStorage::NotePut() {
   if (!put_.HasBeenNotified()) put_.Notify();
 }
 
-absl::StatusOr<std::vector<ObjectInfo>> FakeStorage::List(std::string_view name_prefix) {
+absl::Status FakeStorage::ForEach(std::string_view name_prefix, const ObjectVisitor& visit) {
   if (!faults.list.ok()) return faults.list;
-  std::vector<ObjectInfo> infos;
-  MutexLock lock(&mu_);
-  for (const auto& [name, contents] : objects_) {
+  for (const auto& [name, contents] : objects()) {
     if (!name.starts_with(name_prefix)) continue;
-    infos.push_back(ObjectInfo{name, contents.size(), absl::UnixEpoch(), ""});
+    VS_RETURN_IF_ERROR(visit(ObjectInfo{name, contents.size(), absl::UnixEpoch(), ""}));
   }
-  return infos;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ObjectInfo> FakeStorage::Stat(std::string_view name) {
@@ -155,12 +154,24 @@ absl::StatusOr<size_t> FakeStorage::ReadAt(std::string_view name, uint64_t offse
   return count;
 }
 
-absl::Status FakeStorage::Remove(const std::vector<std::string>& names) {
+absl::Status FakeStorage::RemoveEach(const std::vector<std::string>& names,
+                                     const RemovalFailure& failed) {
   if (!faults.remove.ok()) return faults.remove;
-  for (const std::string& name : names) Note("remove", name);
-  MutexLock lock(&mu_);
-  for (const std::string& name : names) objects_.erase(name);
+  for (const std::string& name : names) {
+    if (const auto found = unremovable.find(name); found != unremovable.end()) {
+      failed(name, found->second);
+      continue;
+    }
+    Note("remove", name);
+    MutexLock lock(&mu_);
+    objects_.erase(name);
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> FakeStorage::HeldBy(std::string_view name) {
+  const auto found = held_by.find(std::string(name));
+  return found == held_by.end() ? "" : found->second;
 }
 
 absl::StatusOr<std::vector<std::string>> FakeStorage::RemoveStale(std::string_view name_prefix,

@@ -1,7 +1,7 @@
 // FakeStorage: a destination in memory, with faults that a test sets beforehand and a log of what
 // was asked of it.
 //
-// Threads: as Storage; `faults`, `hold_puts` and `on_put` are set before the first use.
+// Threads: as Storage; the public fields are set before the first use.
 #ifndef VOLSTREAM_TESTS_SUPPORT_FAKE_STORAGE_H_
 #define VOLSTREAM_TESTS_SUPPORT_FAKE_STORAGE_H_
 
@@ -32,6 +32,9 @@ class FakeStorage : public Storage {
   explicit FakeStorage(std::string url = "fake://bucket/") : url_(std::move(url)) {}
 
   Faults faults;
+  // Names that cannot be removed, each with its reason; and what HeldBy says of a name.
+  std::map<std::string, absl::Status> unremovable;
+  std::map<std::string, std::string> held_by;
   // Puts are not done before the sink is cancelled.
   bool hold_puts = false;
 
@@ -49,14 +52,16 @@ class FakeStorage : public Storage {
   std::string Url() const override { return url_; }
   std::string UrlOf(std::string_view name) const override { return std::string(url_).append(name); }
   absl::Status Check() override { return faults.check; }
-  absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix) override;
+  absl::Status ForEach(std::string_view name_prefix, const ObjectVisitor& visit) override;
   absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;
   absl::StatusOr<std::unique_ptr<PartSink>> NewSink(std::string_view name) override;
   absl::StatusOr<std::string> ReadAll(std::string_view name) override;
   absl::Status Write(std::string_view name, std::string_view contents) override;
   absl::StatusOr<size_t> ReadAt(std::string_view name, uint64_t offset,
                                 MutableByteSpan out) override;
-  absl::Status Remove(const std::vector<std::string>& names) override;
+  absl::Status RemoveEach(const std::vector<std::string>& names,
+                          const RemovalFailure& failed) override;
+  absl::StatusOr<std::string> HeldBy(std::string_view name) override;
   absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view name_prefix,
                                                        absl::Time older_than) override;
 

@@ -38,6 +38,8 @@ class LocalStorage : public Storage {
     return std::string(directory_ == "/" ? "" : directory_).append("/").append(name);
   }
 
+  PartLimits part_limits() const override { return kNoPartLimits; }
+
   absl::Status Check() override;
   absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix) override;
   absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;

@@ -1,7 +1,7 @@
 // FakeStorage: a destination in memory, with faults that a test sets beforehand and a log of what
 // was asked of it.
 //
-// Threads: as Storage; `faults`, `hold_puts` and `on_put` are set before the first use.
+// Threads: as Storage; `faults`, `limits`, `hold_puts` and `on_put` are set before the first use.
 #ifndef VOLSTREAM_TESTS_SUPPORT_FAKE_STORAGE_H_
 #define VOLSTREAM_TESTS_SUPPORT_FAKE_STORAGE_H_
 
@@ -32,6 +32,7 @@ class FakeStorage : public Storage {
   explicit FakeStorage(std::string url = "fake://bucket/") : url_(std::move(url)) {}
 
   Faults faults;
+  PartLimits limits;
   // Puts are not done before the sink is cancelled.
   bool hold_puts = false;
 
@@ -48,6 +49,7 @@ class FakeStorage : public Storage {
   StorageKind kind() const override { return StorageKind::kS3; }
   std::string Url() const override { return url_; }
   std::string UrlOf(std::string_view name) const override { return std::string(url_).append(name); }
+  PartLimits part_limits() const override { return limits; }
   absl::Status Check() override { return faults.check; }
   absl::StatusOr<std::vector<ObjectInfo>> List(std::string_view name_prefix) override;
   absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;

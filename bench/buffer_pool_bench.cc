@@ -8,8 +8,8 @@
 
 #include "engine/buffer_pool.h"
 #include "engine/check.h"
-#include "engine/options.h"
 #include "engine/mutex.h"
+#include "engine/options.h"
 
 namespace volstream::bench {
 namespace {
@@ -24,9 +24,9 @@ PoolShape DefaultShape() {
 void BM_BlockCycle(benchmark::State& state) {
   BufferPool pool(DefaultShape());
   const size_t blocks_a_part = static_cast<size_t>(state.range(0));
-  const size_t used = pool.shape().part_bytes / blocks_a_part;
+  const size_t used = pool.shape().parts.first_bytes / blocks_a_part;
   size_t in_part = 0;
-  PartLease part = pool.TakePart();
+  PartLease part = *pool.TakePart();
   for (auto _ : state) {
     absl::StatusOr<BlockLease> lease = pool.Admit();
     VS_CHECK(lease.ok());
@@ -36,10 +36,10 @@ void BM_BlockCycle(benchmark::State& state) {
       in_part = 0;
       // Gives the full part back, and with it the space that its blocks used.
       part.Release();
-      part = pool.TakePart();
+      part = *pool.TakePart();
     }
   }
-  pool.ForgoPartSpace(pool.shape().part_bytes - in_part * used);
+  pool.ForgoPartSpace(pool.shape().parts.first_bytes - in_part * used);
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
 }
 BENCHMARK(BM_BlockCycle)->ArgName("blocks_a_part")->Arg(16)->Arg(64)->UseRealTime();

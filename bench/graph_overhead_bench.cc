@@ -47,7 +47,7 @@ std::pair<double, double> TimeCopies(const Corpus& corpus, const PipelineOptions
   // Two blocks a worker and two more, as the pool has; a sink that forgets leaves two parts in use.
   const size_t slabs = 2 * static_cast<size_t>(options.workers) + 2;
   const size_t block_bytes = options.block_bytes;
-  const size_t part_bytes = options.part_bytes;
+  const size_t part_bytes = options.parts.first_bytes;
   const std::unique_ptr<uint8_t[]> in(new uint8_t[slabs * block_bytes]);
   const std::unique_ptr<uint8_t[]> out(new uint8_t[slabs * block_bytes]);
   const std::unique_ptr<uint8_t[]> parts(new uint8_t[2 * part_bytes]);
@@ -67,7 +67,7 @@ void BM_GraphOverhead(benchmark::State& state) {
   const size_t block_bytes = static_cast<size_t>(state.range(0));
   PipelineOptions options;
   options.block_bytes = block_bytes;
-  options.part_bytes = kPartBytes;
+  options.parts = EqualParts(kPartBytes);
   options.memory_bytes = 64 * kMiB;
   options.workers = static_cast<int>(state.range(1));
   CopyCodec codec;

@@ -116,7 +116,7 @@ absl::StatusOr<Round> RunRound(const Flags& flags, const Corpus& corpus) {
   PipelineOptions options;
   options.memory_bytes = flags.memory_bytes;
   options.block_bytes = flags.block_bytes;
-  options.part_bytes = flags.part_bytes;
+  options.parts = EqualParts(flags.part_bytes);
   options.workers = flags.workers;
   ResetPeakResidentBytes();
   round.base_rss_bytes = ResidentBytes();

@@ -2,11 +2,15 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cstddef>
+
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "engine/check.h"
 #include "engine/mutex.h"
+#include "engine/status_macros.h"
 
 namespace volstream {
 namespace {
@@ -21,26 +25,50 @@ size_t SlabStride(const PoolShape& shape) {
 }
 
 size_t MappedBytes(const PoolShape& shape) {
-  return shape.slab_count * SlabStride(shape) + shape.part_count * PageRounded(shape.part_bytes);
+  return shape.slab_count * SlabStride(shape) +
+         shape.MaxPartCount() * PageRounded(shape.parts.first_bytes);
+}
+
+// Pages come as they are used. Null when the system refuses.
+uint8_t* Map(size_t bytes) {
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  // Advice: a kernel that does not know it gives small pages.
+  (void)madvise(memory, bytes, MADV_HUGEPAGE);
+  return static_cast<uint8_t*>(memory);
 }
 
 uint8_t* MapMemory(const PoolShape& shape) {
   VS_CHECK(shape.Validate().ok());
-  void* memory = mmap(nullptr, MappedBytes(shape), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  VS_CHECK(memory != MAP_FAILED);
-  return static_cast<uint8_t*>(memory);
+  uint8_t* const memory = Map(MappedBytes(shape));
+  VS_CHECK(memory != nullptr);
+  return memory;
+}
+
+void Unmap(MutableByteSpan buffer) { munmap(buffer.data(), PageRounded(buffer.size())); }
+
+// The buffer with room for `bytes`, by moving its pages where need be; null when the system refuses
+// and the buffer is as it was. An empty buffer gives a new one.
+uint8_t* Grown(MutableByteSpan buffer, size_t bytes) {
+  if (buffer.empty()) return Map(PageRounded(bytes));
+  const size_t old_bytes = PageRounded(buffer.size());
+  if (old_bytes == PageRounded(bytes)) return buffer.data();
+  void* const memory = mremap(buffer.data(), old_bytes, PageRounded(bytes), MREMAP_MAYMOVE);
+  return memory == MAP_FAILED ? nullptr : static_cast<uint8_t*>(memory);
 }
 
 }  // namespace
 
 absl::Status PoolShape::Validate() const {
-  if (block_bytes == 0 || slab_count < 1 || part_count < 2 || part_bytes < bound_bytes) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%d slabs of %d+%d bytes and %d parts of %d bytes: a run needs a slab, two "
-                        "parts, and parts "
-                        "no smaller than an encoded block",
-                        slab_count, block_bytes, bound_bytes, part_count, part_bytes));
+  VS_RETURN_IF_ERROR(parts.Validate());
+  if (block_bytes == 0 || slab_count < 1 || parts.first_bytes < bound_bytes ||
+      part_memory_bytes / 2 < parts.largest_bytes()) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%d slabs of %d+%d bytes and %d bytes for parts of %d to %d: a run needs a slab, room for "
+        "two parts, and parts no smaller than an encoded block",
+        slab_count, block_bytes, bound_bytes, part_memory_bytes, parts.first_bytes,
+        parts.largest_bytes()));
   }
   return absl::OkStatus();
 }
@@ -83,40 +111,53 @@ PartLease& PartLease::operator=(PartLease&& other) noexcept {
     Release();
     pool_ = std::exchange(other.pool_, nullptr);
     data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
   }
   return *this;
 }
 
 void PartLease::Release() {
   if (pool_ == nullptr) return;
-  pool_->ReturnPart(std::exchange(data_, nullptr));
+  pool_->ReturnPart(MutableByteSpan(std::exchange(data_, nullptr), std::exchange(size_, 0)));
   pool_ = nullptr;
 }
 
 BufferPool::BufferPool(const PoolShape& shape, bool prefault)
     : shape_(shape), memory_(MapMemory(shape)) {
-  // Advice: on a kernel that does not know it, pages come as they are used.
-  (void)madvise(memory_, MappedBytes(shape_), MADV_HUGEPAGE);
+  // Advice too.
   if (prefault) (void)madvise(memory_, MappedBytes(shape_), MADV_POPULATE_WRITE);
   uint8_t* next = memory_;
   free_slabs_.reserve(shape_.slab_count);
   for (size_t i = 0; i < shape_.slab_count; ++i, next += SlabStride(shape_)) {
     free_slabs_.push_back(next);
   }
-  free_parts_.reserve(shape_.part_count);
-  for (size_t i = 0; i < shape_.part_count; ++i, next += PageRounded(shape_.part_bytes)) {
-    free_parts_.push_back(next);
+  const size_t part_count = shape_.MaxPartCount();
+  const size_t part_bytes = shape_.parts.first_bytes;
+  free_parts_.reserve(part_count);
+  for (size_t i = 0; i < part_count; ++i, next += PageRounded(part_bytes)) {
+    free_parts_.push_back(MutableByteSpan(next, part_bytes));
   }
-  free_part_bytes_ = uint64_t{shape_.part_count} * shape_.part_bytes;
+  part_buffer_bytes_ = peak_part_buffer_bytes_ = uint64_t{part_count} * part_bytes;
+  MutexLock lock(&mu_);
+  GrantParts();
 }
 
 BufferPool::~BufferPool() {
-  {
-    MutexLock lock(&mu_);
-    VS_CHECK(free_slabs_.size() == shape_.slab_count);
-    VS_CHECK(free_parts_.size() == shape_.part_count);
+  MutexLock lock(&mu_);
+  VS_CHECK(free_slabs_.size() == shape_.slab_count);
+  VS_CHECK(taken_parts_ == returned_parts_);
+  munmap(memory_, shape_.slab_count * SlabStride(shape_));
+  for (const MutableByteSpan buffer : free_parts_) Unmap(buffer);
+}
+
+void BufferPool::GrantParts() {
+  for (size_t bytes = shape_.parts.At(granted_parts_);
+       granted_bytes_ + bytes <= shape_.part_memory_bytes;
+       bytes = shape_.parts.At(granted_parts_)) {
+    ++granted_parts_;
+    granted_bytes_ += bytes;
+    free_part_bytes_ += bytes;
   }
-  munmap(memory_, MappedBytes(shape_));
 }
 
 bool BufferPool::CanAdmit() const {
@@ -139,12 +180,49 @@ absl::StatusOr<BlockLease> BufferPool::Admit() {
   return BlockLease(this, slab);
 }
 
-PartLease BufferPool::TakePart() {
+BufferPool::Fitting BufferPool::Fit(size_t bytes) {
+  Fitting fitting;
+  if (!free_parts_.empty()) {
+    fitting.buffer = free_parts_.back();
+    free_parts_.pop_back();
+  }
+  part_buffer_bytes_ += bytes - fitting.buffer.size();
+  // Ends: the parts in use and this one were granted.
+  size_t surplus = 0;
+  while (part_buffer_bytes_ > shape_.part_memory_bytes) {
+    VS_CHECK(surplus < free_parts_.size());
+    part_buffer_bytes_ -= free_parts_[surplus++].size();
+  }
+  const auto end = free_parts_.begin() + static_cast<ptrdiff_t>(surplus);
+  fitting.surplus.assign(free_parts_.begin(), end);
+  free_parts_.erase(free_parts_.begin(), end);
+  peak_part_buffer_bytes_ = std::max(peak_part_buffer_bytes_, part_buffer_bytes_);
+  return fitting;
+}
+
+absl::StatusOr<PartLease> BufferPool::TakePart() {
+  size_t bytes = 0;
+  Fitting fitting;
+  {
+    MutexLock lock(&mu_);
+    VS_CHECK(taken_parts_ < granted_parts_);
+    bytes = shape_.parts.At(taken_parts_);
+    fitting = Fit(bytes);
+    ++taken_parts_;
+  }
+  for (const MutableByteSpan buffer : fitting.surplus) Unmap(buffer);
+  if (uint8_t* const data = Grown(fitting.buffer, bytes); data != nullptr) {
+    return PartLease(this, MutableByteSpan(data, bytes));
+  }
+  if (!fitting.buffer.empty()) Unmap(fitting.buffer);
   MutexLock lock(&mu_);
-  VS_CHECK(!free_parts_.empty());
-  uint8_t* part = free_parts_.back();
-  free_parts_.pop_back();
-  return PartLease(this, part);
+  part_buffer_bytes_ -= bytes;
+  // The part stays granted: the run ends here.
+  ++returned_parts_;
+  return absl::ResourceExhaustedError(absl::StrFormat(
+      "the system has no memory for a part of %d MiB, although it is within the budget of %d MiB: "
+      "choose a smaller budget, or free memory",
+      bytes / kMiB, shape_.TotalBytes() / kMiB));
 }
 
 void BufferPool::ForgoPartSpace(size_t unused) {
@@ -162,9 +240,11 @@ BufferPool::Usage BufferPool::usage() const {
   MutexLock lock(&mu_);
   Usage usage;
   usage.slabs_in_use = shape_.slab_count - free_slabs_.size();
-  usage.parts_in_use = shape_.part_count - free_parts_.size();
+  usage.parts_in_use = static_cast<size_t>(taken_parts_ - returned_parts_);
   usage.reserved_bytes = reserved_bytes_;
   usage.free_part_bytes = free_part_bytes_;
+  usage.part_buffer_bytes = part_buffer_bytes_;
+  usage.peak_part_buffer_bytes = peak_part_buffer_bytes_;
   usage.admit_waits = admit_waits_;
   usage.admit_wait_ns = admit_wait_ns_;
   return usage;
@@ -182,10 +262,12 @@ void BufferPool::ReturnSlab(uint8_t* slab) {
   free_slabs_.push_back(slab);
 }
 
-void BufferPool::ReturnPart(uint8_t* part) {
+void BufferPool::ReturnPart(MutableByteSpan buffer) {
   MutexLock lock(&mu_);
-  free_parts_.push_back(part);
-  free_part_bytes_ += shape_.part_bytes;
+  free_parts_.push_back(buffer);
+  ++returned_parts_;
+  granted_bytes_ -= buffer.size();
+  GrantParts();
 }
 
 }  // namespace volstream

@@ -1,11 +1,12 @@
 // BufferPool is the only large memory of a run. It hands out block slabs and part buffers under one
-// fixed budget in bytes, set at construction and never exceeded.
+// fixed budget in bytes, set at construction and never exceeded, though parts may grow: their
+// buffers are contiguous, and grow in place of smaller ones.
 //
 // Threads: all methods are safe to call concurrently. Admit() is the only call in volstream that
 // waits for memory, and only the source thread may make it.
 // Lifetime: the pool must outlive every lease and the graph whose queues may hold one.
 // Invariant: reserved_bytes <= free_part_bytes. A block is admitted only when the most it can
-// encode to fits the part space that nobody has claimed yet, so TakePart() never waits or fails.
+// encode to fits the part space that nobody has claimed yet, so TakePart() never waits.
 // docs/memory.md has the proof that a waiting Admit() always wakes.
 #ifndef VOLSTREAM_ENGINE_BUFFER_POOL_H_
 #define VOLSTREAM_ENGINE_BUFFER_POOL_H_
@@ -20,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
 #include "engine/mutex.h"
+#include "engine/part_sizes.h"
 
 namespace volstream {
 
@@ -30,14 +32,16 @@ struct PoolShape {
   size_t block_bytes = 0;  // input area of a slab
   size_t bound_bytes = 0;  // output area of a slab: the most a block can encode to
   size_t slab_count = 0;
-  size_t part_bytes = 0;
-  size_t part_count = 0;
+  PartSizes parts;                 // of the parts in the order in which they are taken
+  uint64_t part_memory_bytes = 0;  // of all part buffers together
 
   uint64_t TotalBytes() const {
-    return uint64_t{slab_count} * (block_bytes + bound_bytes) + uint64_t{part_count} * part_bytes;
+    return uint64_t{slab_count} * (block_bytes + bound_bytes) + part_memory_bytes;
   }
-  // kInvalidArgument unless a run in this shape can always go on: at least one slab, at least two
-  // parts, and a part that holds the largest encoded block.
+  // Buffers of the first part's size that the part memory holds: no more parts exist at a time.
+  size_t MaxPartCount() const { return static_cast<size_t>(part_memory_bytes / parts.first_bytes); }
+  // kInvalidArgument unless a run in this shape can always go on: at least one slab, memory for two
+  // of the largest parts, and parts that hold the largest encoded block.
   absl::Status Validate() const;
 };
 
@@ -70,7 +74,7 @@ class BlockLease {
   bool reserved_ = false;
 };
 
-// One part buffer. Move-only; destroying it gives the buffer back.
+// The buffer of one part. Move-only; destroying it gives the buffer back.
 class PartLease {
  public:
   PartLease() = default;
@@ -79,15 +83,18 @@ class PartLease {
   ~PartLease() { Release(); }
 
   uint8_t* data() const { return data_; }
+  size_t size() const { return size_; }  // what the part has when it is full
   bool empty() const { return data_ == nullptr; }
   void Release();
 
  private:
   friend class BufferPool;
-  PartLease(BufferPool* pool, uint8_t* data) : pool_(pool), data_(data) {}
+  PartLease(BufferPool* pool, MutableByteSpan buffer)
+      : pool_(pool), data_(buffer.data()), size_(buffer.size()) {}
 
   BufferPool* pool_ = nullptr;
   uint8_t* data_ = nullptr;
+  size_t size_ = 0;
 };
 
 class BufferPool {
@@ -106,8 +113,10 @@ class BufferPool {
   // kCancelled once Close() was called; a waiting caller wakes at once.
   absl::StatusOr<BlockLease> Admit() ABSL_LOCKS_EXCLUDED(mu_);
 
-  // A free part buffer. Never waits; aborts the process if the invariant is broken.
-  PartLease TakePart() ABSL_LOCKS_EXCLUDED(mu_);
+  // The buffer of the next part in order. Never waits; aborts the process if the invariant is
+  // broken. kResourceExhausted when the system has no memory for a buffer that must grow: never
+  // where parts are equal. One caller at a time.
+  absl::StatusOr<PartLease> TakePart() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Says that `unused` bytes at the end of a part will never be written (the last, short part).
   void ForgoPartSpace(size_t unused) ABSL_LOCKS_EXCLUDED(mu_);
@@ -118,10 +127,12 @@ class BufferPool {
   struct Usage {
     size_t slabs_in_use = 0;
     size_t parts_in_use = 0;
-    uint64_t reserved_bytes = 0;   // promised to admitted blocks
-    uint64_t free_part_bytes = 0;  // not yet written; includes what is reserved
-    uint64_t admit_waits = 0;      // Admit() calls that had to wait
-    int64_t admit_wait_ns = 0;     // time spent there
+    uint64_t reserved_bytes = 0;          // promised to admitted blocks
+    uint64_t free_part_bytes = 0;         // granted and not yet written; includes what is reserved
+    uint64_t part_buffer_bytes = 0;       // of all part buffers, in use or not
+    uint64_t peak_part_buffer_bytes = 0;  // the most that those ever were
+    uint64_t admit_waits = 0;             // Admit() calls that had to wait
+    int64_t admit_wait_ns = 0;            // time spent there
   };
   Usage usage() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -129,16 +140,34 @@ class BufferPool {
   friend class BlockLease;
   friend class PartLease;
 
+  // What TakePart does to get a buffer of some size, decided under the lock and done outside of it.
+  struct Fitting {
+    MutableByteSpan buffer;                // to be used, grown if it is smaller; may be empty
+    std::vector<MutableByteSpan> surplus;  // to be unmapped first
+  };
+
   bool CanAdmit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Grants the parts to come for which there is memory by now.
+  void GrantParts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Fitting Fit(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SettleReservation(size_t used) ABSL_LOCKS_EXCLUDED(mu_);
   void ReturnSlab(uint8_t* slab) ABSL_LOCKS_EXCLUDED(mu_);
-  void ReturnPart(uint8_t* part) ABSL_LOCKS_EXCLUDED(mu_);
+  void ReturnPart(MutableByteSpan buffer) ABSL_LOCKS_EXCLUDED(mu_);
 
   const PoolShape shape_;
   uint8_t* const memory_;
   mutable Mutex mu_;
   std::vector<uint8_t*> free_slabs_ ABSL_GUARDED_BY(mu_);  // a stack: the warmest slab first
-  std::vector<uint8_t*> free_parts_ ABSL_GUARDED_BY(mu_);
+  // A stack too. Sizes never shrink, so none is larger than the next part.
+  std::vector<MutableByteSpan> free_parts_ ABSL_GUARDED_BY(mu_);
+  uint64_t part_buffer_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of all buffers; <= part_memory_bytes
+  uint64_t peak_part_buffer_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t taken_parts_ ABSL_GUARDED_BY(mu_) = 0;     // ever; the next part's index
+  uint64_t returned_parts_ ABSL_GUARDED_BY(mu_) = 0;  // ever
+  // Parts below granted_parts_ that were not returned have room in the part memory, all at once:
+  // their sizes sum up to granted_bytes_ <= part_memory_bytes.
+  uint64_t granted_parts_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t granted_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t reserved_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t free_part_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t admit_waits_ ABSL_GUARDED_BY(mu_) = 0;

@@ -18,17 +18,34 @@ int ResolveWorkers(int workers) {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+namespace {
+
+uint64_t WantedSlabs(const PipelineOptions& options) {
+  return 2 * uint64_t(ResolveWorkers(options.workers)) + 2;
+}
+
+}  // namespace
+
+uint64_t PartMemoryBytes(const PipelineOptions& options, size_t bound_bytes) {
+  const uint64_t slab_bytes = options.block_bytes + bound_bytes;
+  return options.memory_bytes -
+         std::min(options.memory_bytes / 2, WantedSlabs(options) * slab_bytes);
+}
+
 absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t bound_bytes) {
+  VS_RETURN_IF_ERROR(options.parts.Validate());
   PoolShape shape;
   shape.block_bytes = options.block_bytes;
   shape.bound_bytes = bound_bytes;
-  shape.part_bytes = options.part_bytes;
+  shape.parts = options.parts;
   const uint64_t slab_bytes = options.block_bytes + bound_bytes;
-  const uint64_t smallest = slab_bytes + 2 * uint64_t{options.part_bytes};
+  const uint64_t two_parts = 2 * uint64_t{options.parts.largest_bytes()};
+  const uint64_t smallest = slab_bytes + two_parts;
   if (options.memory_bytes < smallest) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "a memory budget of %d MiB is too small for parts of %d MiB: at least %d MiB are needed",
-        options.memory_bytes / kMiB, options.part_bytes / kMiB, (smallest + kMiB - 1) / kMiB));
+        options.memory_bytes / kMiB, options.parts.largest_bytes() / kMiB,
+        (smallest + kMiB - 1) / kMiB));
   }
   const uint64_t machine_bytes =
       static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
@@ -37,12 +54,13 @@ absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t
         "a memory budget of %d MiB is more than the %d MiB of this machine: choose a smaller one",
         options.memory_bytes / kMiB, machine_bytes / kMiB));
   }
-  const uint64_t wanted = 2 * uint64_t(ResolveWorkers(options.workers)) + 2;
   // Below half of the budget unless two parts leave more or less than that.
-  const uint64_t for_slabs =
-      std::min(options.memory_bytes / 2, options.memory_bytes - 2 * uint64_t{options.part_bytes});
-  shape.slab_count = std::clamp<uint64_t>(for_slabs / slab_bytes, 1, wanted);
-  shape.part_count = (options.memory_bytes - shape.slab_count * slab_bytes) / options.part_bytes;
+  const uint64_t for_slabs = std::min(options.memory_bytes / 2, options.memory_bytes - two_parts);
+  shape.slab_count = std::clamp<uint64_t>(for_slabs / slab_bytes, 1, WantedSlabs(options));
+  shape.part_memory_bytes = options.memory_bytes - shape.slab_count * slab_bytes;
+  // What no part would ever have.
+  if (!shape.parts.grows())
+    shape.part_memory_bytes -= shape.part_memory_bytes % shape.parts.first_bytes;
   VS_RETURN_IF_ERROR(shape.Validate());
   return shape;
 }

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "engine/buffer_pool.h"
 #include "engine/bytes.h"
+#include "engine/part_sizes.h"
 #include "engine/stats.h"
 
 namespace volstream {
@@ -17,7 +18,7 @@ namespace volstream {
 struct PipelineOptions {
   uint64_t memory_bytes = 256 * kMiB;  // budget of all slabs and part buffers together
   size_t block_bytes = kMiB;           // source bytes of one block
-  size_t part_bytes = 16 * kMiB;       // every part but the last
+  PartSizes parts;                     // equal parts of 16 MiB
   int workers = 0;                     // threads that compute; 0 = one a core
 
   // The first sink to fail stops the run. Otherwise it is dropped and the run goes on while at
@@ -39,10 +40,14 @@ struct PipelineOptions {
 // `workers`, or the number of cores that this process may use.
 int ResolveWorkers(int workers);
 
-// Splits the budget: two blocks a worker and two in hand, at most half of the memory; all else for
-// parts. kInvalidArgument with the smallest budget that would do when there is no room for two
-// parts and a slab, or when the budget is more than the machine has. `bound_bytes` is the codec's
-// bound for one block.
+// What the parts have of the budget when slabs get all that they want: two blocks a worker and two
+// in hand, at most half of the memory. Parts of up to half of this hold no slab up. `bound_bytes`
+// is the codec's bound for one block.
+uint64_t PartMemoryBytes(const PipelineOptions& options, size_t bound_bytes);
+
+// Splits the budget: to slabs what they want, as above, unless the two largest parts leave less;
+// all else to parts. kInvalidArgument with the smallest budget that would do when there is no room
+// for two parts and a slab, or when the budget is more than the machine has.
 absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t bound_bytes);
 
 // The most bytes that a source of source_bytes can encode to in blocks of at most block_bytes, each

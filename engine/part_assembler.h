@@ -1,5 +1,5 @@
-// PartAssembler copies ordered encoded blocks into contiguous parts of exactly part_bytes; only
-// the last part is shorter. A block may straddle two parts.
+// PartAssembler copies ordered encoded blocks into contiguous parts of exactly the sizes that the
+// pool's shape gives them; only the last part is shorter. A block may straddle two parts.
 //
 // Why copy: a block of zeros encodes to about 1 KiB, so a part that kept references to slabs would
 // pin thousands of them. The copy costs far less than encoding.
@@ -12,6 +12,8 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "engine/buffer_pool.h"
 #include "engine/bytes.h"
 #include "engine/message.h"
@@ -22,18 +24,18 @@ class PartAssembler {
  public:
   explicit PartAssembler(BufferPool* pool) : pool_(pool) {}
 
-  // Appends the bytes; parts that became full are added to `full`, in order.
-  // REQUIRES: the bytes were admitted by the pool (TakePart must not fail).
-  void Append(ByteSpan bytes, std::vector<std::shared_ptr<Part>>* full);
+  // Appends the bytes; parts that became full are added to `full`, in order. Errors: as TakePart.
+  // REQUIRES: the bytes were admitted by the pool.
+  absl::Status Append(ByteSpan bytes, std::vector<std::shared_ptr<Part>>* full);
 
   // The last part, or null when the stream ended on a part's edge. A stream without any bytes has
-  // one empty part, so that a sink sees at least one. No Append may follow.
-  std::shared_ptr<Part> Flush();
+  // one empty part, so that a sink sees at least one. No Append may follow. Errors: as TakePart.
+  absl::StatusOr<std::shared_ptr<Part>> Flush();
 
   uint64_t bytes() const { return bytes_; }
 
  private:
-  void OpenPart();
+  absl::Status OpenPart();
 
   BufferPool* const pool_;
   std::shared_ptr<Part> open_;

@@ -149,7 +149,7 @@ RunReport Pipeline::Impl::Run() {
   Ticker ticker(options_.on_progress ? options_.progress_interval : absl::InfiniteDuration(),
                 [this] { options_.on_progress(Snapshot()); });
 
-  StreamShape stream{0, options_.part_bytes};
+  StreamShape stream{0, options_.parts.first_bytes, options_.parts.largest_bytes()};
   if (const uint64_t bytes = job_.source->MaxStreamBytes(); bytes > 0) {
     stream.max_stream_bytes = MaxEncodedBytes(bytes, shape->block_bytes, shape->bound_bytes);
   }
@@ -330,7 +330,8 @@ void Pipeline::Impl::AssembleInOrder(Block* block, OrderedPorts* ports) {
     if (!status.ok()) error_.Set(status);
     StageTimer timer(&counter(Stage::kAssemble));
     block->lease.Settle(encoded.size());
-    assembler_->Append(encoded, &full);
+    const absl::Status appended = assembler_->Append(encoded, &full);
+    if (!appended.ok()) error_.Set(appended);
     timer.Stop(encoded.size(), encoded.size());
     source_bytes_ += block->source_bytes;
     blocks_stored_ += block->encoded.stored ? 1 : 0;
@@ -366,8 +367,11 @@ void Pipeline::Impl::HashAndDeliver(std::shared_ptr<Part> part) {
 
 void Pipeline::Impl::FinishStream() {
   if (error_.failed()) return;
-  if (std::shared_ptr<Part> last = assembler_->Flush(); last != nullptr) {
-    HashAndDeliver(std::move(last));
+  absl::StatusOr<std::shared_ptr<Part>> last = assembler_->Flush();
+  if (!last.ok()) {
+    error_.Set(last.status());
+  } else if (*last != nullptr) {
+    HashAndDeliver(*std::move(last));
   }
 }
 
@@ -393,6 +397,7 @@ RunStats Pipeline::Impl::Stats() const {
   stats.encoded_bytes = assembler_->bytes();
   stats.memory_bytes = run_pool_->shape().TotalBytes();
   const BufferPool::Usage usage = run_pool_->usage();
+  stats.peak_part_buffer_bytes = usage.peak_part_buffer_bytes;
   stats.admit_waits = usage.admit_waits;
   stats.admit_wait = absl::Nanoseconds(usage.admit_wait_ns);
   for (int i = 0; i < kStageCount; ++i) stats.stages[i] = counters_[i].Snapshot();

@@ -93,7 +93,9 @@ class PartHasher {
 // What a sink may know before the first byte.
 struct StreamShape {
   uint64_t max_stream_bytes = 0;  // upper bound of the encoded stream; 0 = not known
-  size_t part_bytes = 0;          // every part but the last has exactly this size
+  // Of the first part, and of every other but the last unless parts grow; then of the smallest.
+  size_t part_bytes = 0;
+  size_t max_part_bytes = 0;  // of the largest part: part_bytes unless parts grow
 };
 
 // PartSink stores the parts of one stream at one destination. Life cycle, driven by the pipeline:

@@ -45,8 +45,9 @@ struct RunStats {
   uint64_t source_bytes = 0;
   uint64_t encoded_bytes = 0;
   uint64_t parts = 0;
-  uint64_t memory_bytes = 0;  // what the pool may use at most
-  uint64_t admit_waits = 0;   // times the source waited for memory
+  uint64_t memory_bytes = 0;            // what the pool may use at most
+  uint64_t peak_part_buffer_bytes = 0;  // the most that it had of part buffers at a time
+  uint64_t admit_waits = 0;             // times the source waited for memory
   absl::Duration admit_wait;
   std::array<StageStats, kStageCount> stages;
 

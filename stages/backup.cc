@@ -20,6 +20,7 @@
 #include "stages/gzip_codec.h"
 #include "stages/part_hash.h"
 #include "stages/part_plan.h"
+#include "stages/stream_limit.h"
 #include "stages/stream_source.h"
 #include "stages/tar_source.h"
 #include "stages/volume_plan.h"
@@ -235,6 +236,40 @@ void Backup::LogPlan(const VolumePlan& plan) const {
   }
 }
 
+PartLimits Backup::LimitsOf(const BackupReport& report) const {
+  PartLimits limits = kNoPartLimits;
+  for (size_t i = 0; i < storages_.size(); ++i) {
+    if (report.destinations[i].status.ok()) {
+      limits = Strictest(limits, storages_[i]->part_limits());
+    }
+  }
+  return limits;
+}
+
+absl::StatusOr<PartSizes> Backup::ChooseParts(const VolumePlan* plan, const PartLimits& limits,
+                                              const PipelineOptions& pipeline,
+                                              size_t bound_bytes) const {
+  const auto encoded_bytes = [&](uint64_t bytes) {
+    return MaxEncodedBytes(bytes, pipeline.block_bytes, bound_bytes);
+  };
+  const PartRoom room{limits, pipeline.memory_bytes, PartMemoryBytes(pipeline, bound_bytes),
+                      options_.part_bytes};
+  if (plan != nullptr) return PlanParts(encoded_bytes(plan->tar_bytes()), room);
+  const uint64_t hint = options_.stream_bytes_hint;
+  VS_ASSIGN_OR_RETURN(const PartSizes sizes,
+                      PlanStreamParts(hint == 0 ? 0 : encoded_bytes(hint), room));
+  if (limits.limited()) {
+    Log(Severity::kInfo,
+        absl::StrFormat("the length of the stream is not known: up to %.1f GB of compressed data "
+                        "fit %d parts of %d to %d MiB; %s",
+                        StreamCapacity(sizes, limits) / 1e9, limits.max_parts,
+                        sizes.first_bytes / kMiB, sizes.largest_bytes() / kMiB,
+                        options_.part_bytes != 0 ? "a larger --part-size raises that"
+                                                 : "--expected-size and more --memory raise that"));
+  }
+  return sizes;
+}
+
 absl::Status Backup::RunPipeline(BackupReport* report) {
   Warnings warnings([this](std::string_view text) { Log(Severity::kWarning, text); });
   PlanOptions plan_options = options_.plan;
@@ -261,18 +296,10 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   pipeline_options.stop_on_sink_failure = options_.stop_on_destination_failure;
   pipeline_options.on_progress = options_.on_progress;
   pipeline_options.on_source_read = [&reading] { reading.End(); };
-  const auto encoded_bytes = [&](uint64_t bytes) {
-    return MaxEncodedBytes(bytes, pipeline_options.block_bytes,
-                           codec->Bound(pipeline_options.block_bytes));
-  };
-  VS_ASSIGN_OR_RETURN(
-      pipeline_options.part_bytes,
-      plan != nullptr
-          ? ChoosePartBytes(encoded_bytes(plan->tar_bytes()), options_.memory_bytes,
-                            options_.part_bytes)
-          : ChooseStreamPartBytes(
-                options_.stream_bytes_hint == 0 ? 0 : encoded_bytes(options_.stream_bytes_hint),
-                options_.memory_bytes, options_.part_bytes));
+  const PartLimits limits = LimitsOf(*report);
+  VS_ASSIGN_OR_RETURN(pipeline_options.parts,
+                      ChooseParts(plan.get(), limits, pipeline_options,
+                                  codec->Bound(pipeline_options.block_bytes)));
 
   std::unique_ptr<BlockSource> source;
   if (plan != nullptr) {
@@ -296,6 +323,8 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   }
   VS_RETURN_IF_ERROR(FailedDestination(*report));
   PipelineJob job{source.get(), codec.get(), &part_hasher, {&stream_hasher}, {}};
+  StreamLimit stream_limit(pipeline_options.parts, limits);
+  if (plan == nullptr) job.observers.push_back(&stream_limit);
   for (const std::unique_ptr<PartSink>& sink : sinks) job.sinks.push_back(sink.get());
 
   RunReport run;
@@ -326,7 +355,13 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.bytes = run.summary.bytes;
   receipt.md5 = digests.md5;
   receipt.xxh3 = digests.xxh3;
-  receipt.part_bytes = pipeline_options.part_bytes;
+  const PartSizes& parts = pipeline_options.parts;
+  receipt.part_bytes = parts.first_bytes;
+  if (parts.grows()) {
+    receipt.part_step_bytes = parts.step_bytes;
+    receipt.parts_per_step = parts.parts_per_step;
+    receipt.max_part_bytes = parts.max_bytes;
+  }
   receipt.part_count = run.summary.parts.size();
   receipt.tar_bytes = run.stats.source_bytes;
   if (plan != nullptr) {

@@ -23,6 +23,7 @@
 #include "engine/stats.h"
 #include "stages/byte_stream.h"
 #include "stages/event_log.h"
+#include "stages/part_plan.h"
 #include "stages/receipt.h"
 #include "stages/storage.h"
 #include "stages/volume_plan.h"
@@ -39,7 +40,7 @@ struct BackupOptions {
   uint64_t stream_bytes_hint = 0;      // how long it may be, for the size of parts; 0 = no idea
   int level = 6;                       // 1 (fastest) to 12 (smallest)
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together
-  size_t part_bytes = 0;               // 0 = chosen from the plan
+  size_t part_bytes = 0;               // of equal parts; 0 = chosen from the plan
   int workers = 0;                     // 0 = one a core
   PlanOptions plan;                    // what of the source is taken, and how
   bool stop_on_destination_failure = false;
@@ -94,6 +95,11 @@ class Backup {
   void RemoveStale(const BackupReport& report);
   void ForbidOwnDirectories(PlanOptions* plan) const;
   void LogPlan(const VolumePlan& plan) const;
+  // What the destinations that are left take.
+  PartLimits LimitsOf(const BackupReport& report) const;
+  // The sizes of parts for a plan, or for a stream if that is null.
+  absl::StatusOr<PartSizes> ChooseParts(const VolumePlan* plan, const PartLimits& limits,
+                                        const PipelineOptions& pipeline, size_t bound_bytes) const;
   absl::Status RunPipeline(BackupReport* report) ABSL_LOCKS_EXCLUDED(mu_);
   void WriteReceipts(BackupReport* report);
   absl::Status Verdict(const BackupReport& report, const absl::Status& run) const;

@@ -38,6 +38,8 @@ class LocalStorage : public Storage {
     return std::string(directory_ == "/" ? "" : directory_).append("/").append(name);
   }
 
+  PartLimits part_limits() const override { return kNoPartLimits; }
+
   absl::Status Check() override;
   absl::Status ForEach(std::string_view name_prefix, const ObjectVisitor& visit) override;
   absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;

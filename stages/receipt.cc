@@ -46,6 +46,11 @@ std::string Receipt::ToJson() const {
   json["etag"] = etag;
   if (!object.empty()) json["object"] = object;
   json["part_bytes"] = part_bytes;
+  if (part_step_bytes != 0) {
+    json["part_step_bytes"] = part_step_bytes;
+    json["parts_per_step"] = parts_per_step;
+    json["max_part_bytes"] = max_part_bytes;
+  }
   json["part_count"] = part_count;
   json["tar_bytes"] = tar_bytes;
   json["entries"] = entries;
@@ -87,6 +92,9 @@ absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
     receipt.etag = json.value("etag", "");
     receipt.object = json.value("object", std::map<std::string, std::string>());
     receipt.part_bytes = CountFrom(json, "part_bytes");
+    receipt.part_step_bytes = CountFrom(json, "part_step_bytes");
+    receipt.parts_per_step = CountFrom(json, "parts_per_step");
+    receipt.max_part_bytes = CountFrom(json, "max_part_bytes");
     receipt.part_count = CountFrom(json, "part_count");
     receipt.tar_bytes = CountFrom(json, "tar_bytes");
     receipt.entries = CountFrom(json, "entries");

@@ -22,7 +22,12 @@ struct Receipt {
   std::string etag;  // as the destination gave it; empty where it gives none
   // What the destination says of the object: "proof", "encryption", "version_id", "checksum".
   std::map<std::string, std::string> object;
-  uint64_t part_bytes = 0;  // every part but the last
+  // Part i, from 0, has min(part_bytes + part_step_bytes * (i / parts_per_step), max_part_bytes)
+  // bytes, but for the last; part_bytes where part_step_bytes is 0.
+  uint64_t part_bytes = 0;
+  uint64_t part_step_bytes = 0;
+  uint64_t parts_per_step = 0;
+  uint64_t max_part_bytes = 0;
   uint64_t part_count = 0;
 
   uint64_t tar_bytes = 0;

@@ -42,6 +42,10 @@ class S3Storage : public Storage {
   std::string Url() const override { return location_.Url(); }
   std::string UrlOf(std::string_view name) const override { return client_->UrlOf(KeyOf(name)); }
 
+  PartLimits part_limits() const override {
+    return PartLimits{provider_.max_parts, provider_.equal_parts};
+  }
+
   void Cancel() override {
     cancelled_->store(true);
     client_->Sweep();

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "engine/bytes.h"
 #include "engine/stage.h"
+#include "stages/part_plan.h"
 
 namespace volstream {
 
@@ -45,6 +46,9 @@ class Storage {
   virtual std::string Url() const = 0;
   // Url of one object under it.
   virtual std::string UrlOf(std::string_view name) const = 0;
+
+  // What it takes of one object's parts.
+  virtual PartLimits part_limits() const { return PartLimits(); }
 
   // Makes calls of the methods below that wait for the destination end soon, with kCancelled, and
   // later ones too; sinks, Write and Remove go on, so that a run can clean up. Any thread.

@@ -3,12 +3,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "engine/bytes.h"
+#include "stages/digest.h"
 #include "tests/support/archive.h"
 #include "tests/support/cli.h"
 #include "tests/support/rgw.h"
@@ -99,6 +101,38 @@ TEST_F(BackupS3, UploadsInPartsWithTheEtagOfTheReceipt) {
   EXPECT_TRUE(object.etag.ends_with("-" + std::to_string(receipt.value("part_count", 0))))
       << object.etag;
   EXPECT_EQ(object.bytes, receipt.value("bytes", 0u));
+}
+
+// Nine parts of one size come first, as 10,000 shall reach 5 TiB.
+TEST_F(BackupS3, GrowsThePartsOfAStreamOfUnknownLength) {
+  WriteFile(directory_ / "dump", RandomBytes(5, 182 * kMiB));
+  const CommandResult result = rgw_.Volstream({"backup", "-", "--to", Url(), "--name", "dump",
+                                               "--level", "1", "--memory", "2304MiB"})
+                                   .StdinFrom(directory_ / "dump")
+                                   .Run();
+  ASSERT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(result.err.find("fit 10000 parts of 16 to "), std::string::npos) << result;
+  const std::vector<std::string> keys = rgw_.Keys(bucket_);
+  ASSERT_EQ(keys.size(), 2u) << result;
+  const nlohmann::json receipt = Receipt(keys[0]);
+  ASSERT_EQ(receipt.value("part_count", 0u), 12u) << receipt;
+  const std::string bytes = rgw_.Get(bucket_, keys[0]);
+  EXPECT_EQ(Md5Hex(bytes), receipt.value("md5", "?"));
+  Md5Stream md5s;
+  size_t offset = 0;
+  for (uint64_t i = 0; i < 12; ++i) {
+    const std::string part =
+        bytes.substr(offset, std::min(receipt.at("part_bytes").get<uint64_t>() +
+                                          receipt.at("part_step_bytes").get<uint64_t>() *
+                                              (i / receipt.at("parts_per_step").get<uint64_t>()),
+                                      receipt.at("max_part_bytes").get<uint64_t>()));
+    md5s.Update(Md5Of(AsBytes(part)));
+    offset += part.size();
+  }
+  EXPECT_EQ(offset, bytes.size());
+  const std::string etag = ToHex(md5s.Finish()) + "-12";
+  EXPECT_EQ(rgw_.Head(bucket_, keys[0]).etag, etag);
+  EXPECT_EQ(receipt.value("etag", ""), etag);
 }
 
 TEST_F(BackupS3, UploadsASmallArchiveByOnePut) {

@@ -10,17 +10,17 @@ namespace volstream {
 namespace {
 
 // 2 slabs; 2 parts that hold two encoded blocks each.
-constexpr PoolShape kSmall{100, 110, 2, 220, 2};
+constexpr PoolShape kSmall{100, 110, 2, EqualParts(220), 440};
 
-TEST(PoolShape, RefusesOnePart) {
+TEST(PoolShape, RefusesMemoryForLessThanTwoParts) {
   PoolShape shape = kSmall;
-  shape.part_count = 1;
+  shape.part_memory_bytes = 439;
   EXPECT_TRUE(absl::IsInvalidArgument(shape.Validate()));
 }
 
 TEST(PoolShape, RefusesAPartSmallerThanAnEncodedBlock) {
   PoolShape shape = kSmall;
-  shape.part_bytes = shape.bound_bytes - 1;
+  shape.parts = EqualParts(shape.bound_bytes - 1);
   EXPECT_TRUE(absl::IsInvalidArgument(shape.Validate()));
 }
 
@@ -77,7 +77,7 @@ TEST(BufferPool, AReturnedPartGivesItsWholeSpaceBack) {
   BufferPool pool(kSmall);
   absl::StatusOr<BlockLease> lease = pool.Admit();
   ASSERT_TRUE(lease.ok());
-  PartLease part = pool.TakePart();
+  PartLease part = *pool.TakePart();
   lease->Settle(10);
   pool.ForgoPartSpace(210);
   EXPECT_EQ(pool.usage().free_part_bytes, 220u);
@@ -122,7 +122,7 @@ TEST(BufferPool, WaitsForPartSpaceThoughSlabsAreFree) {
     absl::StatusOr<BlockLease> lease = pool.Admit();
     ASSERT_TRUE(lease.ok());
     lease->Settle(110);
-    if (i % 2 == 0) parts.push_back(pool.TakePart());
+    if (i % 2 == 0) parts.push_back(*pool.TakePart());
   }
   bool admitted = false;
   std::thread source([&] { admitted = pool.Admit().ok(); });
@@ -136,7 +136,7 @@ TEST(BufferPool, WaitsForPartSpaceThoughSlabsAreFree) {
 TEST(BufferPool, KeepsItsInvariantInAnyOrder) {
   for (uint32_t seed = 0; seed < 50; ++seed) {
     std::mt19937 random(seed);
-    BufferPool pool(PoolShape{100, 110, 5, 300, 4});
+    BufferPool pool(PoolShape{100, 110, 5, EqualParts(300), 1200});
     std::vector<BlockLease> leases;
     std::vector<PartLease> parts;
     size_t open_bytes = 300;  // of the part being filled; 300 = none is open
@@ -153,7 +153,7 @@ TEST(BufferPool, KeepsItsInvariantInAnyOrder) {
         leases.pop_back();
         while (bytes > 0) {
           if (open_bytes == 300) {
-            parts.push_back(pool.TakePart());
+            parts.push_back(*pool.TakePart());
             open_bytes = 0;
           }
           const size_t count = std::min(bytes, 300 - open_bytes);

@@ -16,12 +16,12 @@ class FanOutTest : public testing::Test {
     auto part = std::make_shared<Part>();
     part->index = index;
     part->bytes = 10;
-    part->lease = pool_.TakePart();
+    part->lease = *pool_.TakePart();
     return part;
   }
   size_t PartsInUse() { return pool_.usage().parts_in_use; }
 
-  BufferPool pool_{PoolShape{10, 10, 1, 10, 4}};
+  BufferPool pool_{PoolShape{10, 10, 1, EqualParts(10), 40}};
   FakeSink a_{"a"};
   FakeSink b_{"b"};
   std::vector<size_t> live_after_failure_;

@@ -33,7 +33,7 @@ class LocalSinkTest : public ::testing::Test {
     part->index = index;
     part->offset = index * kPartBytes;
     part->bytes = bytes;
-    part->lease = pool_.TakePart();
+    part->lease = *pool_.TakePart();
     std::memset(part->lease.data(), 'a' + static_cast<int>(index), bytes);
     return part;
   }
@@ -65,7 +65,7 @@ class LocalSinkTest : public ::testing::Test {
   const StreamShape shape_{0, kPartBytes};
   TempDir directory_;
   // Outlives the sink.
-  BufferPool pool_{PoolShape{16, 16, 1, kPartBytes, kPartCount}};
+  BufferPool pool_{PoolShape{16, 16, 1, EqualParts(kPartBytes), kPartCount* kPartBytes}};
   std::unique_ptr<LocalSink> sink_ = std::make_unique<LocalSink>(directory_.path(), "a.tar.gz");
 };
 

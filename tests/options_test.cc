@@ -34,7 +34,7 @@ TEST(DerivePoolShape, LeavesAtLeastHalfToPartsWhateverTheWorkers) {
   options.workers = 1000;
   const absl::StatusOr<PoolShape> shape = DerivePoolShape(options, kBound);
   ASSERT_TRUE(shape.ok());
-  EXPECT_GE(shape->part_count * shape->part_bytes, options.memory_bytes / 2 - shape->part_bytes);
+  EXPECT_GE(shape->part_memory_bytes, options.memory_bytes / 2 - shape->parts.first_bytes);
 }
 
 TEST(DerivePoolShape, NamesTheSmallestBudgetThatWouldDo) {

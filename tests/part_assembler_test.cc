@@ -18,10 +18,12 @@ class PartAssemblerTest : public testing::Test {
     const uint64_t begin = assembler_.bytes();
     std::vector<uint8_t> data;
     for (uint64_t i = 0; i < bytes; ++i) data.push_back(PatternByte(begin + i));
-    assembler_.Append(data, &parts_);
+    ASSERT_TRUE(assembler_.Append(data, &parts_).ok());
   }
   void Flush() {
-    if (std::shared_ptr<Part> last = assembler_.Flush(); last != nullptr) parts_.push_back(last);
+    const absl::StatusOr<std::shared_ptr<Part>> last = assembler_.Flush();
+    ASSERT_TRUE(last.ok());
+    if (*last != nullptr) parts_.push_back(*last);
   }
   std::vector<size_t> Sizes() const {
     std::vector<size_t> sizes;
@@ -29,7 +31,7 @@ class PartAssemblerTest : public testing::Test {
     return sizes;
   }
 
-  BufferPool pool_{PoolShape{100, 100, 1, kPartBytes, 8}};
+  BufferPool pool_{PoolShape{100, 100, 1, EqualParts(kPartBytes), 8 * kPartBytes}};
   PartAssembler assembler_{&pool_};
   std::vector<std::shared_ptr<Part>> parts_;
 };

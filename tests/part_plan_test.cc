@@ -1,8 +1,9 @@
-// The size of parts within S3's limits, the budget and the user's wish.
+// The size of parts within the limits of destinations, the budget and the user's wish.
 #include "stages/part_plan.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 namespace volstream {
@@ -10,14 +11,26 @@ namespace {
 
 constexpr uint64_t kMemory = 256 * kMiB;
 
+PartRoom Room(uint64_t memory_bytes = kMemory, size_t wanted = 0, const PartLimits& limits = {}) {
+  // Slabs of two workers take 12 MiB.
+  return PartRoom{limits, memory_bytes, memory_bytes - std::min(memory_bytes / 2, 12 * kMiB),
+                  wanted};
+}
+
+PartSizes SizesOf(const absl::StatusOr<PartSizes>& sizes) {
+  EXPECT_TRUE(sizes.ok()) << sizes.status();
+  return sizes.value_or(PartSizes());
+}
+
+// The one size of parts.
 size_t Chosen(uint64_t stream_bytes, uint64_t memory_bytes = kMemory, size_t wanted = 0) {
-  const absl::StatusOr<size_t> bytes = ChoosePartBytes(stream_bytes, memory_bytes, wanted);
-  EXPECT_TRUE(bytes.ok()) << bytes.status();
-  return bytes.value_or(0);
+  const PartSizes sizes = SizesOf(PlanParts(stream_bytes, Room(memory_bytes, wanted)));
+  EXPECT_FALSE(sizes.grows());
+  return sizes.first_bytes;
 }
 
 absl::Status Refusal(uint64_t stream_bytes, size_t wanted) {
-  return ChoosePartBytes(stream_bytes, kMemory, wanted).status();
+  return PlanParts(stream_bytes, Room(kMemory, wanted)).status();
 }
 
 TEST(PartPlan, UsesTheDefaultForSmallStreams) {
@@ -103,26 +116,35 @@ TEST(PartPlan, TakesAWantedSizeThatIsEnoughAndNoWholeMiB) {
   EXPECT_EQ(Chosen(kDefaultPartBytes * kMaxPartCount + 1, kMemory, wanted), wanted);
 }
 
-size_t ChosenForStream(uint64_t hint, uint64_t memory_bytes, size_t wanted = 0) {
-  const absl::StatusOr<size_t> bytes = ChooseStreamPartBytes(hint, memory_bytes, wanted);
-  EXPECT_TRUE(bytes.ok()) << bytes.status();
-  return bytes.value_or(0);
+TEST(PartPlan, KeepsToTheLimitsOfProviders) {
+  const PartLimits scaleway{1'000, false};
+  const auto chosen = [&](uint64_t bytes) {
+    return SizesOf(PlanParts(bytes, Room(kMemory, 0, scaleway))).first_bytes;
+  };
+  EXPECT_EQ(chosen(1'000 * kDefaultPartBytes), kDefaultPartBytes);
+  EXPECT_EQ(chosen(1'000 * kDefaultPartBytes + 1), 17 * kMiB);
+  EXPECT_EQ(chosen(1'000 * kMaxPartBytes), kMaxPartBytes);
+  const absl::Status refused =
+      PlanParts(1'000 * kMaxPartBytes + 1, Room(kMemory, 0, scaleway)).status();
+  EXPECT_NE(refused.message().find("1000 parts"), absl::string_view::npos) << refused;
 }
 
-TEST(PartPlan, GivesAStreamOfUnknownLengthAllTheRoomThatMemoryAffords) {
-  EXPECT_EQ(ChosenForStream(0, kMemory), 32 * kMiB);
-  EXPECT_EQ(ChosenForStream(0, 8 * kGiB), 64 * kMiB);
-  EXPECT_EQ(ChosenForStream(0, 16 * kMiB), kMinPartBytes);
+TEST(PartPlan, LetsADirectoryHaveAnyNumberOfParts) {
+  for (const uint64_t bytes : {uint64_t{1}, 5 * kTiB, 5'000 * kTiB, UINT64_MAX}) {
+    EXPECT_EQ(SizesOf(PlanParts(bytes, Room(kMemory, 0, kNoPartLimits))).first_bytes,
+              kDefaultPartBytes);
+  }
+  EXPECT_EQ(SizesOf(PlanParts(5 * kTiB, Room(kMemory, kMinPartBytes, kNoPartLimits))).first_bytes,
+            kMinPartBytes);
 }
 
-TEST(PartPlan, GivesAStreamHalfAsMuchAgainAsItsHintSays) {
-  EXPECT_EQ(ChosenForStream(kGiB, kMemory), 32 * kMiB);
-  EXPECT_GE(ChosenForStream(kTiB, 8 * kGiB) * kMaxPartCount, kTiB + kTiB / 2);
-}
-
-TEST(PartPlan, LetsTheUserChooseForAStream) {
-  EXPECT_EQ(ChosenForStream(kTiB, kMemory, 6 * kMiB), 6 * kMiB);
-  EXPECT_FALSE(ChooseStreamPartBytes(0, kMemory, kMiB).ok());
+TEST(PartLimits, OfSeveralDestinationsAreTheStrictest) {
+  const PartLimits r2{10'000, true};
+  const PartLimits scaleway{1'000, false};
+  const PartLimits both = Strictest(Strictest(kNoPartLimits, r2), scaleway);
+  EXPECT_EQ(both.max_parts, 1'000u);
+  EXPECT_TRUE(both.equal_parts);
+  EXPECT_FALSE(Strictest(kNoPartLimits, kNoPartLimits).limited());
 }
 
 }  // namespace

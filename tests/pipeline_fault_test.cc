@@ -25,7 +25,7 @@ class PipelineFaultTest : public testing::Test {
   PipelineFaultTest() {
     options_.memory_bytes = 64 * kKiB;
     options_.block_bytes = kKiB;
-    options_.part_bytes = 5000;
+    options_.parts = EqualParts(5000);
     options_.workers = 3;
   }
 

@@ -30,7 +30,7 @@ class PipelineTest : public testing::Test {
   PipelineTest() {
     options_.memory_bytes = 64 * kKiB;
     options_.block_bytes = kKiB;
-    options_.part_bytes = 5000;
+    options_.parts = EqualParts(5000);
     options_.workers = 4;
   }
 
@@ -81,14 +81,14 @@ TEST_F(PipelineTest, RunsOnOneWorker) {
 }
 
 TEST_F(PipelineTest, RunsInTheSmallestMemory) {
-  options_.memory_bytes = 2 * kKiB + 2 * options_.part_bytes;
+  options_.memory_bytes = 2 * kKiB + 2 * options_.parts.first_bytes;
   FakeSource source(200'000);
   EXPECT_TRUE(Run(&source, {&sink_}).status.ok());
   EXPECT_EQ(sink_.Contents(), PatternBytes(200'000));
 }
 
 TEST_F(PipelineTest, RefusesTooLittleMemoryBeforeAnythingBegins) {
-  options_.memory_bytes = 2 * options_.part_bytes;
+  options_.memory_bytes = 2 * options_.parts.first_bytes;
   FakeSource source(200'000);
   EXPECT_TRUE(absl::IsInvalidArgument(Run(&source, {&sink_}).status));
   EXPECT_FALSE(sink_.begun());
@@ -257,7 +257,7 @@ TEST_F(PipelineTest, AStuckSinkStopsTheSource) {
   const absl::StatusOr<PoolShape> shape = DerivePoolShape(options_, codec_.Bound(kKiB));
   ASSERT_TRUE(shape.ok());
   // All parts but the one that is being filled are held.
-  sink_.WaitForHeld(shape->part_count - 1);
+  sink_.WaitForHeld(shape->MaxPartCount() - 1);
   EXPECT_LE(source.filled_bytes, options_.memory_bytes);
   sink_.OpenGate();
   run.join();

@@ -72,6 +72,27 @@ TEST(Receipt, ComesBackWhole) {
   EXPECT_EQ(receipt->missing_count, wanted.missing_count);
 }
 
+TEST(Receipt, SaysHowPartsGrow) {
+  Receipt wanted = Sample();
+  wanted.part_step_bytes = 1 << 20;
+  wanted.parts_per_step = 9;
+  wanted.max_part_bytes = 122 << 20;
+  const absl::StatusOr<Receipt> receipt = Receipt::FromJson(wanted.ToJson());
+  ASSERT_TRUE(receipt.ok()) << receipt.status();
+  EXPECT_EQ(receipt->part_step_bytes, wanted.part_step_bytes);
+  EXPECT_EQ(receipt->parts_per_step, wanted.parts_per_step);
+  EXPECT_EQ(receipt->max_part_bytes, wanted.max_part_bytes);
+}
+
+// As do receipts from before parts could grow.
+TEST(Receipt, SaysNothingOfGrowthWherePartsAreEqual) {
+  const Json json = Json::parse(Sample().ToJson());
+  for (const char* key : {"part_step_bytes", "parts_per_step", "max_part_bytes"}) {
+    EXPECT_FALSE(json.contains(key)) << key;
+  }
+  EXPECT_EQ(Receipt::FromJson(json.dump())->part_step_bytes, 0u);
+}
+
 TEST(Receipt, WritesTimesAsUtc) {
   const Json json = Json::parse(Sample().ToJson());
   EXPECT_EQ(json["started"], "2023-11-14T22:13:20Z");
@@ -117,8 +138,9 @@ TEST(Receipt, RefusesAVersionThatIsNoNumber) {
 }
 
 TEST(Receipt, RefusesTextsWhereNumbersBelong) {
-  for (const char* key : {"bytes", "part_bytes", "part_count", "tar_bytes", "entries", "blocks",
-                          "blocks_stored", "level", "warning_count", "missing_count"}) {
+  for (const char* key :
+       {"bytes", "part_bytes", "part_count", "part_step_bytes", "tar_bytes", "entries", "blocks",
+        "blocks_stored", "level", "warning_count", "missing_count"}) {
     EXPECT_EQ(StatusWith(key, "7").code(), absl::StatusCode::kDataLoss) << key;
   }
 }

@@ -35,6 +35,7 @@ class FakeStorage : public Storage {
   // Names that cannot be removed, each with its reason; and what HeldBy says of a name.
   std::map<std::string, absl::Status> unremovable;
   std::map<std::string, std::string> held_by;
+  PartLimits limits;
   // Puts are not done before the sink is cancelled.
   bool hold_puts = false;
 
@@ -51,6 +52,7 @@ class FakeStorage : public Storage {
   StorageKind kind() const override { return StorageKind::kS3; }
   std::string Url() const override { return url_; }
   std::string UrlOf(std::string_view name) const override { return std::string(url_).append(name); }
+  PartLimits part_limits() const override { return limits; }
   absl::Status Check() override { return faults.check; }
   absl::Status ForEach(std::string_view name_prefix, const ObjectVisitor& visit) override;
   absl::StatusOr<ObjectInfo> Stat(std::string_view name) override;

@@ -13,8 +13,8 @@ S3Fixture::S3Fixture()
       pool_({.block_bytes = kMiB,
              .bound_bytes = kMiB,
              .slab_count = 1,
-             .part_bytes = kPartBytes,
-             .part_count = 6}) {}
+             .parts = EqualParts(kPartBytes),
+             .part_memory_bytes = 6 * kPartBytes}) {}
 
 S3Options S3Fixture::Options() {
   S3Options options;
@@ -41,7 +41,7 @@ std::shared_ptr<const Part> S3Fixture::MakePart(uint64_t index, std::string_view
   part->index = index;
   part->offset = summary->bytes;
   part->bytes = text.size();
-  part->lease = pool_.TakePart();
+  part->lease = *pool_.TakePart();
   std::memcpy(part->lease.data(), text.data(), text.size());
   part->digest.md5 = Md5Of(part->data());
   part->digest.sha256 = Sha256Of(part->data());

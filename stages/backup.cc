@@ -355,13 +355,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.bytes = run.summary.bytes;
   receipt.md5 = digests.md5;
   receipt.xxh3 = digests.xxh3;
-  const PartSizes& parts = pipeline_options.parts;
-  receipt.part_bytes = parts.first_bytes;
-  if (parts.grows()) {
-    receipt.part_step_bytes = parts.step_bytes;
-    receipt.parts_per_step = parts.parts_per_step;
-    receipt.max_part_bytes = parts.max_bytes;
-  }
+  receipt.SetParts(pipeline_options.parts);
   receipt.part_count = run.summary.parts.size();
   receipt.tar_bytes = run.stats.source_bytes;
   if (plan != nullptr) {

@@ -36,6 +36,14 @@ uint64_t CountFrom(const Json& json, const char* key) {
 
 }  // namespace
 
+void Receipt::SetParts(const PartSizes& sizes) {
+  part_bytes = sizes.first_bytes;
+  if (!sizes.grows()) return;
+  part_step_bytes = sizes.step_bytes;
+  parts_per_step = sizes.parts_per_step;
+  max_part_bytes = sizes.max_bytes;
+}
+
 std::string Receipt::ToJson() const {
   Json json;
   json["volstream_receipt"] = kVersion;

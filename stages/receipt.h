@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "engine/part_sizes.h"
 
 namespace volstream {
 
@@ -48,6 +49,7 @@ struct Receipt {
   uint64_t warning_count = 0;  // more than `warnings` holds, when there were very many
   uint64_t missing_count = 0;  // things of the source that could not be read and are left out
 
+  void SetParts(const PartSizes& sizes);
   std::string ToJson() const;
   // kDataLoss if the text is no receipt of a version that this program knows.
   static absl::StatusOr<Receipt> FromJson(std::string_view text);

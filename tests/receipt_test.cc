@@ -74,14 +74,13 @@ TEST(Receipt, ComesBackWhole) {
 
 TEST(Receipt, SaysHowPartsGrow) {
   Receipt wanted = Sample();
-  wanted.part_step_bytes = 1 << 20;
-  wanted.parts_per_step = 9;
-  wanted.max_part_bytes = 122 << 20;
+  wanted.SetParts(PartSizes{16 << 20, 1 << 20, 9, 122 << 20});
   const absl::StatusOr<Receipt> receipt = Receipt::FromJson(wanted.ToJson());
   ASSERT_TRUE(receipt.ok()) << receipt.status();
-  EXPECT_EQ(receipt->part_step_bytes, wanted.part_step_bytes);
-  EXPECT_EQ(receipt->parts_per_step, wanted.parts_per_step);
-  EXPECT_EQ(receipt->max_part_bytes, wanted.max_part_bytes);
+  EXPECT_EQ(receipt->part_bytes, uint64_t{16} << 20);
+  EXPECT_EQ(receipt->part_step_bytes, uint64_t{1} << 20);
+  EXPECT_EQ(receipt->parts_per_step, 9u);
+  EXPECT_EQ(receipt->max_part_bytes, uint64_t{122} << 20);
 }
 
 // As do receipts from before parts could grow.

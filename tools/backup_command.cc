@@ -172,7 +172,8 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
   command->add_option("--workers", flags->backup.workers, "Threads that compress (one a core)")
       ->check(CLI::Range(1, 1024));
   TakesSize(command->add_option("--part-size", flags->backup.part_bytes,
-                                "Size of S3 parts, 5MiB to 5GiB; default: from the volume's size"));
+                                "Size of all parts, 5MiB to 5GiB; default: from the volume's size, "
+                                "or growing where SOURCE's length is not known"));
   command
       ->add_option("--on-sink-failure", flags->on_sink_failure,
                    "When one of several destinations fails: continue (with the others) or stop")

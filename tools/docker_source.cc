@@ -58,8 +58,8 @@ std::filesystem::path Resolved(const std::string& source, bool local) {
 
 void DockerFlags::AddTo(CLI::App* app) {
   TakesSize(app->add_option("--expected-size", expected_bytes,
-                            "About how long a SOURCE of unknown length may get, such as 2TiB, for "
-                            "the size of parts"))
+                            "About how long a SOURCE of unknown length may get, such as 2TiB: its "
+                            "parts begin larger, so that more fits in the same --memory"))
       ->group("Source");
   const std::string group = "Docker and hooks";
   CLI::Option* stop_flag = app->add_flag(

@@ -35,8 +35,11 @@ class S3CredentialsTest : public S3Fixture {
     };
     client_ = *S3Client::Create("bucket", options, &transport_, hooks);
   }
-  // Before the cache, on whose thread callbacks reach it.
-  ~S3CredentialsTest() override { cache_.reset(); }
+  // The cache's thread looks at what is below.
+  ~S3CredentialsTest() override {
+    client_.reset();
+    cache_.reset();
+  }
 
   absl::Time Now() {
     MutexLock lock(&mu_);

@@ -110,17 +110,17 @@ class ProfileResolver {
     // The file's owner wrote the command line for a shell; nothing is put into it here.
     HostCommand command(config_.Get(profile, "credential_process"), {});
     absl::StatusOr<std::string> output = command.Capture(kProcessTimeout, kMaxProcessBytes);
-    absl::StatusOr<Credentials> credentials = output.status();
-    if (output.ok()) {
-      credentials = ParseCredentialJson(*output, CredentialFormat::kProcess);
-      WipeSecret(*output);
-    }
-    if (!credentials.ok()) {
-      return Error(absl::StatusCode::kUnauthenticated,
-                   absl::StrCat("the credential_process of ",
-                                config_.Describe(profile, "credential_process"), ": ",
-                                credentials.status().message()));
-    }
+    const auto failed = [&](const absl::Status& status) {
+      return Error(
+          absl::StatusCode::kUnauthenticated,
+          absl::StrCat("the credential_process of ",
+                       config_.Describe(profile, "credential_process"), ": ", status.message()));
+    };
+    if (!output.ok()) return failed(output.status());
+    absl::StatusOr<Credentials> credentials =
+        ParseCredentialJson(*output, CredentialFormat::kProcess);
+    WipeSecret(*output);
+    if (!credentials.ok()) return failed(credentials.status());
     return Named(std::move(credentials), profile, "credential_process");
   }
 

@@ -292,6 +292,23 @@ TEST_F(BackupS3, UnknownKeyNamesTheVariable) {
                 {"AWS_ACCESS_KEY_ID"});
 }
 
+TEST_F(BackupS3, AProfileIsEnough) {
+  const TempDir home;
+  WriteFile(home / "credentials", "[ceph]\naws_access_key_id = " + rgw_.access_key() +
+                                      "\naws_secret_access_key = " + rgw_.secret_key() + "\n");
+  WriteFile(home / "config",
+            "[profile ceph]\nservices = ceph\n[services ceph]\ns3 =\n  "
+            "endpoint_url = " +
+                rgw_.endpoint() + "\n");
+  const CommandResult result =
+      Volstream({"backup", Small(), "--to", Url("profile/"), "--profile", "ceph"})
+          .Env("AWS_CONFIG_FILE", home / "config")
+          .Env("AWS_SHARED_CREDENTIALS_FILE", home / "credentials")
+          .Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ(result.err.find(rgw_.secret_key()), std::string::npos) << result;
+}
+
 TEST_F(BackupS3, NoCredentialsNamesTheVariables) {
   const CommandResult result = Volstream({"backup", Small(), "--to", Url("p/")})
                                    .Env("AWS_ENDPOINT_URL", rgw_.endpoint())

@@ -257,6 +257,7 @@ TEST(Help, NamesEveryOptionOfBackup) {
                            "--on-sink-failure",
                            "--endpoint-url",
                            "--region",
+                           "--profile",
                            "--connections",
                            "--retries",
                            "--stall-timeout",

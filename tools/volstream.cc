@@ -10,7 +10,8 @@ namespace {
 
 constexpr char kFooter[] =
     "DEST is a directory or s3://bucket/prefix/. S3 keys come from AWS_ACCESS_KEY_ID,\n"
-    "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.\n"
+    "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, else from AWS_PROFILE, a role or EC2, as AWS's\n"
+    "own tools find them.\n"
     "\n"
     "Exit codes: 0 success, 1 general error, 2 prerequisite missing, 3 source not found or not\n"
     "readable, 4 S3 error, 5 integrity failure (bytes differ), 6 partial success (a destination\n"

@@ -130,6 +130,25 @@ S3Request PutObjectRequest(std::string_view key, ByteSpan body, const Md5Digest&
   return request;
 }
 
+S3Request PutSmallObjectRequest(std::string_view key, std::string body) {
+  S3Request request = Make(HttpMethod::kPut, key);
+  request.headers.push_back(ContentMd5(Md5Of(AsBytes(body))));
+  request.owned_body = std::move(body);
+  return request;
+}
+
+S3Request PutIfAbsentRequest(std::string_view key, std::string body) {
+  S3Request request = PutSmallObjectRequest(key, std::move(body));
+  request.headers.push_back({"If-None-Match", "*"});
+  return request;
+}
+
+S3Request PutIfMatchRequest(std::string_view key, std::string body, std::string_view etag) {
+  S3Request request = PutSmallObjectRequest(key, std::move(body));
+  request.headers.push_back({"If-Match", std::string(etag)});
+  return request;
+}
+
 S3Request DeleteObjectRequest(std::string_view key) { return Make(HttpMethod::kDelete, key); }
 
 S3Request DeleteObjectsRequest(const std::vector<std::string>& keys) {

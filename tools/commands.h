@@ -30,6 +30,7 @@ void AddBackupCommand(CLI::App* app, Command* chosen);
 void AddListCommand(CLI::App* app, Command* chosen);
 void AddRestoreCommand(CLI::App* app, Command* chosen);
 void AddPruneCommand(CLI::App* app, Command* chosen);
+void AddUnlockCommand(CLI::App* app, Command* chosen);
 
 // Makes the option take "256MiB" for bytes.
 CLI::Option* TakesSize(CLI::Option* option);

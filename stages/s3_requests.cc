@@ -169,6 +169,12 @@ S3Request DeleteObjectsRequest(const std::vector<std::string>& keys) {
 
 S3Request HeadBucketRequest() { return Make(HttpMethod::kHead, ""); }
 
+S3Request BucketConfigRequest(std::string_view part) {
+  S3Request request = Make(HttpMethod::kGet, "");
+  request.query = {{std::string(part), ""}};
+  return request;
+}
+
 S3Request ListObjectsRequest(std::string_view prefix, std::string_view token, int max_keys) {
   S3Request request = Make(HttpMethod::kGet, "");
   request.query = {{"list-type", "2"},
@@ -253,6 +259,18 @@ absl::StatusOr<std::string> ParseUploadId(std::string_view xml) {
   std::string upload_id = root.child_value("UploadId");
   if (upload_id.empty()) return Malformed(kRoot, "no <UploadId>");
   return upload_id;
+}
+
+absl::StatusOr<bool> ParseObjectLockEnabled(std::string_view xml) {
+  pugi::xml_document document;
+  VS_ASSIGN_OR_RETURN(const pugi::xml_node root, Root(document, xml, "ObjectLockConfiguration"));
+  return absl::string_view(root.child_value("ObjectLockEnabled")) == "Enabled";
+}
+
+absl::StatusOr<bool> ParseVersioningEnabled(std::string_view xml) {
+  pugi::xml_document document;
+  VS_ASSIGN_OR_RETURN(const pugi::xml_node root, Root(document, xml, "VersioningConfiguration"));
+  return absl::string_view(root.child_value("Status")) == "Enabled";
 }
 
 absl::StatusOr<ObjectPage> ParseObjectPage(std::string_view xml) {

@@ -63,6 +63,8 @@ S3Request DeleteObjectRequest(std::string_view key);
 // At most kS3MaxDeleteBatch keys; the answer names those that failed and no others.
 S3Request DeleteObjectsRequest(const std::vector<std::string>& keys);
 S3Request HeadBucketRequest();
+// "object-lock" or "versioning": that part of the bucket's configuration.
+S3Request BucketConfigRequest(std::string_view part);
 // Keys that begin with prefix and hold no '/' behind it. `token` is empty for the first page.
 S3Request ListObjectsRequest(std::string_view prefix, std::string_view token, int max_keys);
 
@@ -116,6 +118,8 @@ struct DeleteFailure {
 absl::StatusOr<std::string> ParseUploadId(std::string_view xml);
 absl::StatusOr<ObjectPage> ParseObjectPage(std::string_view xml);
 absl::StatusOr<UploadPage> ParseUploadPage(std::string_view xml);
+absl::StatusOr<bool> ParseObjectLockEnabled(std::string_view xml);
+absl::StatusOr<bool> ParseVersioningEnabled(std::string_view xml);
 absl::StatusOr<size_t> ParsePartCount(std::string_view xml);
 absl::StatusOr<std::vector<DeleteFailure>> ParseDeleteFailures(std::string_view xml);
 

@@ -1,15 +1,19 @@
 #include "stages/s3_storage.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "engine/mutex.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/archive_name.h"
@@ -59,6 +63,8 @@ class S3Storage : public Storage {
                                 MutableByteSpan out) override;
   absl::Status RemoveEach(const std::vector<std::string>& names,
                           const RemovalFailure& failed) override;
+  absl::StatusOr<std::string> HeldBy(std::string_view name) override;
+  std::string RemovalNote() override;
   absl::StatusOr<std::unique_ptr<StorageLock>> Lock(std::string_view stem) override {
     return TakeS3Lock(LockPlace(stem));
   }
@@ -83,6 +89,7 @@ class S3Storage : public Storage {
   // As ForEach, locks included.
   absl::Status ForEachKey(std::string_view name_prefix, const ObjectVisitor& visit);
   absl::Status RemoveBatch(const std::vector<std::string>& names, const RemovalFailure& failed);
+  absl::StatusOr<bool> MayHoldObjects() ABSL_LOCKS_EXCLUDED(mu_);
   S3LockPlace LockPlace(std::string_view stem) const;
   // kInternal of the parsers, with the place and kind of error.
   absl::Status Located(const absl::Status& status) const {
@@ -97,6 +104,8 @@ class S3Storage : public Storage {
   std::unique_ptr<HttpTransport> transport_;
   const std::shared_ptr<CancelFlag> cancelled_;
   const std::function<absl::Time()> clock_;
+  Mutex mu_;
+  std::optional<bool> may_hold_ ABSL_GUARDED_BY(mu_);  // once the bucket was asked
 };
 
 absl::Status S3Storage::ValidateName(std::string_view name) const {
@@ -244,6 +253,58 @@ absl::Status S3Storage::RemoveBatch(const std::vector<std::string>& names,
            S3StatusOf(reason, absl::StrCat("removal of ", client_->UrlOf(failure.key)), ""));
   }
   return absl::OkStatus();
+}
+
+// Whether the bucket has Object Lock; taken for granted where the key may not ask.
+absl::StatusOr<bool> S3Storage::MayHoldObjects() {
+  {
+    MutexLock lock(&mu_);
+    if (may_hold_.has_value()) return *may_hold_;
+  }
+  S3Request request = BucketConfigRequest("object-lock");
+  request.what = absl::StrCat("Object Lock of ", Url());
+  const absl::StatusOr<HttpResponse> response = Call(std::move(request));
+  const absl::Status& status = response.status();
+  if (absl::IsCancelled(status) || absl::IsUnavailable(status)) return status;
+  const bool may_hold = response.ok() ? ParseObjectLockEnabled(response->body).value_or(false)
+                                      : absl::IsPermissionDenied(status);
+  MutexLock lock(&mu_);
+  may_hold_ = may_hold;
+  return may_hold;
+}
+
+absl::StatusOr<std::string> S3Storage::HeldBy(std::string_view name) {
+  VS_RETURN_IF_ERROR(ValidateName(name));
+  VS_ASSIGN_OR_RETURN(const bool may_hold, MayHoldObjects());
+  if (!may_hold) return std::string();
+  S3Request request = HeadObjectRequest(KeyOf(name));
+  request.what = UrlOf(name);
+  AddKey(request);
+  const absl::StatusOr<HttpResponse> response = Call(std::move(request));
+  if (absl::IsNotFound(response.status())) return std::string();
+  if (!response.ok()) return response.status();
+  if (response->Header("x-amz-object-lock-legal-hold") == "ON") {
+    return std::string("locked by a legal hold");
+  }
+  const std::string_view until = response->Header("x-amz-object-lock-retain-until-date");
+  absl::Time time;
+  if (!absl::ParseTime(absl::RFC3339_full, ToAbsl(until), &time, nullptr) || time <= clock_()) {
+    return std::string();
+  }
+  return absl::StrCat("locked (Object Lock, ", ToAbsl(response->Header("x-amz-object-lock-mode")),
+                      ") until ",
+                      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone()));
+}
+
+std::string S3Storage::RemovalNote() {
+  S3Request request = BucketConfigRequest("versioning");
+  request.what = absl::StrCat("versioning of ", Url());
+  request.max_tries = 1;
+  const absl::StatusOr<HttpResponse> response = Call(std::move(request));
+  if (!response.ok() || !ParseVersioningEnabled(response->body).value_or(false)) return "";
+  return absl::StrCat("the bucket of ", Url(),
+                      " is versioned: what was removed stays there as older versions, and is paid "
+                      "for, until a lifecycle rule expires them");
 }
 
 S3LockPlace S3Storage::LockPlace(std::string_view stem) const {

@@ -164,7 +164,8 @@ std::vector<std::string> Command::Environment() const {
 // Between fork and exec in a process that may have threads: system calls only.
 void Command::Exec(char* const* argv, char* const* envp, int exec_fd) const {
   const int stdin_fd = open(stdin_path_.c_str(), O_RDONLY);
-  bool ok = stdin_fd >= 0 && dup2(stdin_fd, 0) == 0 && dup2(out_fd_, 1) == 1 && dup2(err_fd_, 2) == 2;
+  bool ok =
+      stdin_fd >= 0 && dup2(stdin_fd, 0) == 0 && dup2(out_fd_, 1) == 1 && dup2(err_fd_, 2) == 2;
   if (ok && !cwd_.empty()) ok = chdir(cwd_.c_str()) == 0;
   if (ok && file_size_limit_.has_value()) {
     const rlimit limit = {*file_size_limit_, *file_size_limit_};

@@ -72,7 +72,10 @@ class Reading {
 }  // namespace
 
 Backup::Backup(BackupOptions options, std::vector<Storage*> destinations)
-    : options_(std::move(options)), storages_(std::move(destinations)), stem_(StemOf(options_)) {}
+    : options_(std::move(options)),
+      storages_(std::move(destinations)),
+      stem_(StemOf(options_)),
+      locks_(options_.on_event, [this](const absl::Status& status) { OnLockLost(status); }) {}
 
 void Backup::Log(Severity severity, std::string_view text) const {
   if (options_.on_event) options_.on_event(severity, text);
@@ -97,8 +100,13 @@ BackupReport Backup::Run() {
   }
   absl::Status run = CheckDestinationsDiffer();
   if (run.ok()) run = CheckDestinations(&report);
+  if (run.ok()) run = TakeLocks(&report);
   if (run.ok()) run = RunPipeline(&report);
+  // Whoever noticed first: the loss of the lock is what ended the run.
+  if (MutexLock lock(&mu_); !run.ok() && !lock_lost_.ok()) run = lock_lost_;
   report.status = Verdict(report, run);
+  // With nothing proven there is nothing to follow under the locks.
+  if (report.receipt.archive.empty()) locks_.Release();
   // OK at a destination means that the backup is proven there, so without one nothing is OK.
   if (report.receipt.archive.empty()) {
     for (DestinationOutcome& outcome : report.destinations) {
@@ -156,6 +164,33 @@ absl::Status Backup::CheckDestinations(BackupReport* report) {
     report->destinations[i].status = std::move(status);
   }
   return FailedDestination(*report);
+}
+
+// In the order of their URLs, so that of two runs with the same destinations one gets all.
+absl::Status Backup::TakeLocks(BackupReport* report) {
+  if (!options_.lock) return absl::OkStatus();
+  std::map<std::string, size_t> order;
+  for (size_t i = 0; i < storages_.size(); ++i) order[storages_[i]->Url()] = i;
+  for (const auto& [url, i] : order) {
+    absl::Status& outcome = report->destinations[i].status;
+    if (!outcome.ok()) continue;
+    outcome = locks_.Take(storages_[i], stem_);
+    if (!outcome.ok() && KindOf(outcome) == ErrorKind::kBusy) return outcome;
+  }
+  return FailedDestination(*report);
+}
+
+void Backup::OnLockLost(const absl::Status& status) {
+  Log(Severity::kWarning, absl::StrCat(status.message(), "; this run ends"));
+  MutexLock lock(&mu_);
+  if (lock_lost_.ok()) lock_lost_ = status;
+  cancelled_ = true;
+  if (pipeline_ != nullptr) pipeline_->Cancel(status);
+}
+
+absl::Status Backup::EndedError() {
+  MutexLock lock(&mu_);
+  return lock_lost_.ok() ? InterruptedError() : lock_lost_;
 }
 
 absl::StatusOr<std::string> Backup::ChooseName(BackupReport* report) {
@@ -283,7 +318,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   RemoveStale(*report);
   Reading reading(options_);
   VS_RETURN_IF_ERROR(reading.Begin());
-  if (cancelled_) return InterruptedError();
+  if (cancelled_) return EndedError();
   std::unique_ptr<VolumePlan> plan;  // none for a stream
   if (options_.stream == nullptr) {
     VS_ASSIGN_OR_RETURN(plan,
@@ -333,7 +368,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     {
       MutexLock lock(&mu_);
       pipeline_ = &pipeline;
-      if (cancelled_) pipeline.Cancel(InterruptedError());
+      if (cancelled_) pipeline.Cancel(lock_lost_.ok() ? InterruptedError() : lock_lost_);
     }
     run = pipeline.Run();
     MutexLock lock(&mu_);

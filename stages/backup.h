@@ -24,6 +24,7 @@
 #include "stages/byte_stream.h"
 #include "stages/event_log.h"
 #include "stages/part_plan.h"
+#include "stages/lock_holder.h"
 #include "stages/receipt.h"
 #include "stages/storage.h"
 #include "stages/volume_plan.h"
@@ -44,6 +45,10 @@ struct BackupOptions {
   int workers = 0;                     // 0 = one a core
   PlanOptions plan;                    // what of the source is taken, and how
   bool stop_on_destination_failure = false;
+  // Takes the lock of the name at each destination before anything is read (stages/storage_lock.h).
+  // A lock that another run has ends the run, with ErrorKind::kBusy, whatever the destinations
+  // beside it.
+  bool lock = true;
 
   // Both may be empty. The first is called by Run() once destinations were checked, before anything
   // of the source is read; its failure ends the run. The second is called exactly once if the first
@@ -85,12 +90,23 @@ class Backup {
   // Ends Run() soon, with ErrorKind::kInterrupted. Any thread, at any time.
   void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
 
+  // After Run(), for what is done on top of a proven backup, such as retention: OK only if the lock
+  // at this destination (an index into BackupReport::destinations) is held still. Asks it.
+  absl::Status ConfirmLock(size_t destination) { return locks_.Confirm(storages_[destination]); }
+
+  // The locks stay until this or the destructor.
+  void ReleaseLocks() { locks_.Release(); }
+
  private:
   void Log(Severity severity, std::string_view text) const;
   absl::Status CheckDestinationsDiffer() const;
   absl::Status CheckDestinations(BackupReport* report);
   absl::Status FailedDestination(const BackupReport& report) const;
   absl::Status CheckApart(const Storage& storage) const;
+  absl::Status TakeLocks(BackupReport* report);
+  void OnLockLost(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
+  // What ended the run from outside.
+  absl::Status EndedError() ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<std::string> ChooseName(BackupReport* report);
   void RemoveStale(const BackupReport& report);
   void ForbidOwnDirectories(PlanOptions* plan) const;
@@ -109,7 +125,9 @@ class Backup {
   const std::string stem_;
   std::atomic<bool> cancelled_{false};
   Mutex mu_;
+  absl::Status lock_lost_ ABSL_GUARDED_BY(mu_);
   Pipeline* pipeline_ ABSL_GUARDED_BY(mu_) = nullptr;  // while it runs
+  LockHolder locks_;                                   // last: its thread calls OnLockLost
 };
 
 }  // namespace volstream

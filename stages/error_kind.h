@@ -17,6 +17,7 @@ enum class ErrorKind {
   kS3 = 4,
   kIntegrity = 5,
   kPartial = 6,
+  kBusy = 7,
   kInterrupted = 130,
 };
 

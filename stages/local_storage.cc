@@ -17,6 +17,7 @@
 #include "stages/digest.h"
 #include "stages/error_kind.h"
 #include "stages/local_file.h"
+#include "stages/local_lock.h"
 #include "stages/local_sink.h"
 
 namespace volstream {
@@ -52,6 +53,17 @@ class LocalStorage : public Storage {
                                 MutableByteSpan out) override;
   absl::Status RemoveEach(const std::vector<std::string>& names,
                           const RemovalFailure& failed) override;
+  absl::StatusOr<std::unique_ptr<StorageLock>> Lock(std::string_view stem) override {
+    return TakeLocalLock(directory_, stem);
+  }
+  absl::StatusOr<std::vector<LockInfo>> Locks(std::string_view stem) override {
+    VS_ASSIGN_OR_RETURN(const UniqueFd dir, OpenDirectory());
+    VS_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(dir.get()));
+    return FindLocalLocks(directory_, names, stem);
+  }
+  absl::Status BreakLock(std::string_view stem) override {
+    return BreakLocalLock(directory_, stem);
+  }
   absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view stem,
                                                        absl::Time older_than) override;
 

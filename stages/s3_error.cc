@@ -68,6 +68,8 @@ constexpr KnownCode kKnownCodes[] = {
     {"NoSuchUpload", absl::StatusCode::kAborted, kGone},
     {"InvalidPart", absl::StatusCode::kAborted, kGone},
     {"InvalidPartOrder", absl::StatusCode::kAborted, ""},
+    {"PreconditionFailed", absl::StatusCode::kAborted, ""},
+    {"ConditionalRequestConflict", absl::StatusCode::kAborted, ""},
     {"QuotaExceeded", absl::StatusCode::kResourceExhausted, kFull},
     {"InsufficientStorage", absl::StatusCode::kResourceExhausted, kFull},
     {"XMinioStorageFull", absl::StatusCode::kResourceExhausted, kFull},
@@ -99,6 +101,10 @@ KnownCode ByHttpStatus(const S3Failure& failure) {
               "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the key's permissions"};
     case 404:
       return {"", absl::StatusCode::kNotFound, kNoObject};
+    case 405:
+      return {"", absl::StatusCode::kUnimplemented, "the provider does not offer this"};
+    case 412:
+      return {"", absl::StatusCode::kAborted, ""};
     case 416:
       return {"", absl::StatusCode::kOutOfRange, ""};
     case 501:

@@ -23,7 +23,8 @@ struct S3Failure {
 // A Status of ErrorKind::kS3 (ErrorKind::kIntegrity where bytes were damaged, none when cancelled):
 // "WHAT: HTTP 503 SlowDown after 5 tries: MESSAGE; REMEDY". `endpoint` is scheme://host[:port].
 // Codes: kNotFound an object that is not there, kPermissionDenied, kUnauthenticated (keys),
-// kUnavailable what may pass by itself, kAborted an upload that is gone, kOutOfRange a range
+// kUnavailable what may pass by itself, kAborted an upload that is gone or a
+// condition that does not hold, kOutOfRange a range
 // behind the object's end, kFailedPrecondition, kInvalidArgument, kResourceExhausted, kDataLoss,
 // kCancelled.
 absl::Status S3StatusOf(const S3Failure& failure, std::string_view what, std::string_view endpoint);

@@ -135,6 +135,24 @@ S3Request DeleteObjectRequest(std::string_view key, std::string_view version_id)
   if (!version_id.empty()) request.query = {{"versionId", std::string(version_id)}};
   return request;
 }
+S3Request PutSmallObjectRequest(std::string_view key, std::string body) {
+  S3Request request = Make(HttpMethod::kPut, key);
+  request.headers.push_back(ContentMd5(Md5Of(AsBytes(body))));
+  request.owned_body = std::move(body);
+  return request;
+}
+
+S3Request PutIfAbsentRequest(std::string_view key, std::string body) {
+  S3Request request = PutSmallObjectRequest(key, std::move(body));
+  request.headers.push_back({"If-None-Match", "*"});
+  return request;
+}
+
+S3Request PutIfMatchRequest(std::string_view key, std::string body, std::string_view etag) {
+  S3Request request = PutSmallObjectRequest(key, std::move(body));
+  request.headers.push_back({"If-Match", std::string(etag)});
+  return request;
+}
 
 S3Request DeleteObjectsRequest(const std::vector<std::string>& keys, bool quiet) {
   VS_CHECK(keys.size() <= kS3MaxDeleteBatch);

@@ -53,6 +53,12 @@ S3Request GetObjectRequest(std::string_view key, size_t max_bytes);
 S3Request GetRangeRequest(std::string_view key, uint64_t offset, MutableByteSpan sink);
 // `body` is borrowed until the request is done.
 S3Request PutObjectRequest(std::string_view key, ByteSpan body, const Md5Digest& md5);
+// Small objects whose body the request owns: always, only if there is none of that name
+// (If-None-Match), only if it is still the one of that ETag (If-Match; without quotes, as Ceph
+// knows no others). The server says PreconditionFailed where the condition does not hold.
+S3Request PutSmallObjectRequest(std::string_view key, std::string body);
+S3Request PutIfAbsentRequest(std::string_view key, std::string body);
+S3Request PutIfMatchRequest(std::string_view key, std::string body, std::string_view etag);
 // Of a version, which is then gone for good, unless `version_id` is empty.
 S3Request DeleteObjectRequest(std::string_view key, std::string_view version_id = "");
 // At most kS3MaxDeleteBatch keys. `quiet`: the answer names those that failed and no others.

@@ -1,15 +1,19 @@
 #include "stages/s3_storage.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "engine/mutex.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/archive_name.h"
@@ -17,6 +21,8 @@
 #include "stages/digest.h"
 #include "stages/error_kind.h"
 #include "stages/retry_policy.h"
+#include "stages/s3_bucket.h"
+#include "stages/s3_lock.h"
 #include "stages/s3_requests.h"
 #include "stages/s3_sink.h"
 
@@ -30,13 +36,15 @@ constexpr size_t kMaxReadAllBytes = 64 * kMiB;
 class S3Storage : public Storage {
  public:
   S3Storage(const S3Location& location, const S3Provider& provider, const S3ObjectOptions& object,
-            std::unique_ptr<HttpTransport> transport, std::unique_ptr<S3Client> client)
+            std::unique_ptr<HttpTransport> transport, std::unique_ptr<S3Client> client,
+            std::function<absl::Time()> clock)
       : location_(location),
         provider_(provider),
         object_(object),
         client_(std::move(client)),
         transport_(std::move(transport)),
-        cancelled_(std::make_shared<CancelFlag>(false)) {}
+        cancelled_(std::make_shared<CancelFlag>(false)),
+        clock_(std::move(clock)) {}
 
   StorageKind kind() const override { return StorageKind::kS3; }
   std::string Url() const override { return location_.Url(); }
@@ -60,6 +68,13 @@ class S3Storage : public Storage {
                                 MutableByteSpan out) override;
   absl::Status RemoveEach(const std::vector<std::string>& names,
                           const RemovalFailure& failed) override;
+  absl::StatusOr<std::string> HeldBy(std::string_view name) override;
+  std::string RemovalNote() override;
+  absl::StatusOr<std::unique_ptr<StorageLock>> Lock(std::string_view stem) override {
+    return TakeS3Lock(LockPlace(stem));
+  }
+  absl::StatusOr<std::vector<LockInfo>> Locks(std::string_view stem) override;
+  absl::Status BreakLock(std::string_view stem) override;
   absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view stem,
                                                        absl::Time older_than) override;
 
@@ -76,7 +91,11 @@ class S3Storage : public Storage {
   void AddKey(S3Request& request) const {
     for (HttpHeader& header : object_.KeyHeaders()) request.headers.push_back(std::move(header));
   }
+  // As ForEach, locks included.
+  absl::Status ForEachKey(std::string_view name_prefix, const ObjectVisitor& visit);
   absl::Status RemoveBatch(const std::vector<std::string>& names, const RemovalFailure& failed);
+  absl::StatusOr<bool> MayHoldObjects() ABSL_LOCKS_EXCLUDED(mu_);
+  S3LockPlace LockPlace(std::string_view stem) const;
   // kInternal of the parsers, with the place and kind of error.
   absl::Status Located(const absl::Status& status) const {
     return WithKind(WithContext(status, Url()), ErrorKind::kS3);
@@ -89,6 +108,9 @@ class S3Storage : public Storage {
   // After the client: the transport's last callbacks reach the client. Null if borrowed.
   std::unique_ptr<HttpTransport> transport_;
   const std::shared_ptr<CancelFlag> cancelled_;
+  const std::function<absl::Time()> clock_;
+  Mutex mu_;
+  std::optional<bool> may_hold_ ABSL_GUARDED_BY(mu_);  // once the bucket was asked
 };
 
 absl::Status S3Storage::ValidateName(std::string_view name) const {
@@ -109,6 +131,12 @@ absl::Status S3Storage::Check() {
 }
 
 absl::Status S3Storage::ForEach(std::string_view name_prefix, const ObjectVisitor& visit) {
+  return ForEachKey(name_prefix, [&visit](ObjectInfo object) {
+    return StemOfLock(object.name).empty() ? visit(std::move(object)) : absl::OkStatus();
+  });
+}
+
+absl::Status S3Storage::ForEachKey(std::string_view name_prefix, const ObjectVisitor& visit) {
   std::string token;
   do {
     S3Request request = ListObjectsRequest(KeyOf(name_prefix), token, kPageKeys);
@@ -232,6 +260,107 @@ absl::Status S3Storage::RemoveBatch(const std::vector<std::string>& names,
   return absl::OkStatus();
 }
 
+// Whether the bucket has Object Lock; taken for granted where the key may not ask.
+absl::StatusOr<bool> S3Storage::MayHoldObjects() {
+  {
+    MutexLock lock(&mu_);
+    if (may_hold_.has_value()) return *may_hold_;
+  }
+  S3Request request = GetObjectLockRequest();
+  request.what = absl::StrCat("Object Lock of ", Url());
+  const absl::StatusOr<HttpResponse> response = Call(std::move(request));
+  const absl::Status& status = response.status();
+  if (absl::IsCancelled(status) || absl::IsUnavailable(status)) return status;
+  const bool may_hold = response.ok()
+                            ? ParseObjectLock(response->body).value_or(BucketLock()).enabled
+                            : absl::IsPermissionDenied(status);
+  MutexLock lock(&mu_);
+  may_hold_ = may_hold;
+  return may_hold;
+}
+
+absl::StatusOr<std::string> S3Storage::HeldBy(std::string_view name) {
+  VS_RETURN_IF_ERROR(ValidateName(name));
+  VS_ASSIGN_OR_RETURN(const bool may_hold, MayHoldObjects());
+  if (!may_hold) return std::string();
+  S3Request request = HeadObjectRequest(KeyOf(name));
+  request.what = UrlOf(name);
+  AddKey(request);
+  const absl::StatusOr<HttpResponse> response = Call(std::move(request));
+  if (absl::IsNotFound(response.status())) return std::string();
+  if (!response.ok()) return response.status();
+  if (response->Header("x-amz-object-lock-legal-hold") == "ON") {
+    return std::string("locked by a legal hold");
+  }
+  const std::string_view until = response->Header("x-amz-object-lock-retain-until-date");
+  absl::Time time;
+  if (!absl::ParseTime(absl::RFC3339_full, ToAbsl(until), &time, nullptr) || time <= clock_()) {
+    return std::string();
+  }
+  return absl::StrCat("locked (Object Lock, ", ToAbsl(response->Header("x-amz-object-lock-mode")),
+                      ") until ",
+                      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone()));
+}
+
+std::string S3Storage::RemovalNote() {
+  S3Request request = GetVersioningRequest();
+  request.what = absl::StrCat("versioning of ", Url());
+  request.max_tries = 1;
+  const absl::StatusOr<HttpResponse> response = Call(std::move(request));
+  if (!response.ok() || ParseVersioning(response->body).value_or(BucketVersioning::kNever) !=
+                            BucketVersioning::kEnabled) {
+    return "";
+  }
+  return absl::StrCat("the bucket of ", Url(),
+                      " is versioned: what was removed stays there as older versions, and is paid "
+                      "for, until a lifecycle rule expires them");
+}
+
+S3LockPlace S3Storage::LockPlace(std::string_view stem) const {
+  S3LockPlace place;
+  place.client = client_.get();
+  place.object = &object_;
+  place.conditional_puts = provider_.conditional_puts;
+  place.key = KeyOf(LockNameOf(stem));
+  place.stem = std::string(stem);
+  place.destination = Url();
+  place.clock = clock_;
+  place.cancelled = cancelled_;
+  return place;
+}
+
+absl::StatusOr<std::vector<LockInfo>> S3Storage::Locks(std::string_view stem) {
+  std::vector<std::string> stems;
+  VS_RETURN_IF_ERROR(ForEachKey(stem, [&](ObjectInfo object) {
+    const std::string_view found = StemOfLock(object.name);
+    if (!found.empty() && (stem.empty() || found == stem)) stems.emplace_back(found);
+    return absl::OkStatus();
+  }));
+  std::vector<LockInfo> locks;
+  for (const std::string& found : stems) {
+    absl::StatusOr<LockInfo> lock = ReadS3Lock(LockPlace(found));
+    if (absl::IsNotFound(lock.status())) continue;
+    if (!lock.ok()) return lock.status();
+    locks.push_back(*std::move(lock));
+  }
+  return locks;
+}
+
+absl::Status S3Storage::BreakLock(std::string_view stem) {
+  const S3LockPlace place = LockPlace(stem);
+  const absl::StatusOr<LockInfo> lock = ReadS3Lock(place);
+  if (absl::IsNotFound(lock.status())) return absl::OkStatus();
+  if (!lock.ok()) return lock.status();
+  if (lock->held && StateOf(lock->owner) == ProcessState::kRuns) {
+    LockInfo running = *lock;
+    running.expires = absl::InfiniteFuture();
+    return LockHeldError(running, Url());
+  }
+  S3Request request = DeleteObjectRequest(place.key);
+  request.what = absl::StrCat("removal of ", lock->url);
+  return Call(std::move(request)).status();
+}
+
 absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view stem,
                                                                 absl::Time older_than) {
   std::vector<std::string> removed;
@@ -276,7 +405,7 @@ absl::StatusOr<std::unique_ptr<Storage>> Open(std::unique_ptr<HttpTransport> own
   VS_RETURN_IF_ERROR(options.object.Validate(client->https()));
   VS_ASSIGN_OR_RETURN(const S3Provider* provider, S3ProviderOf(options));
   return std::make_unique<S3Storage>(location, *provider, options.object, std::move(owned),
-                                     std::move(client));
+                                     std::move(client), hooks.clock);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "engine/bytes.h"
 #include "engine/stage.h"
 #include "stages/part_plan.h"
+#include "stages/storage_lock.h"
 
 namespace volstream {
 
@@ -95,6 +96,15 @@ class Storage {
   // What people should know of removals here: that a versioned bucket keeps what was removed.
   // Usually empty.
   virtual std::string RemovalNote() { return ""; }
+
+  // Takes the lock of `stem`, or fails with ErrorKind::kBusy because another run has it. The
+  // storage must outlive it.
+  virtual absl::StatusOr<std::unique_ptr<StorageLock>> Lock(std::string_view stem) = 0;
+  // The locks that are there; of one stem unless it is empty.
+  virtual absl::StatusOr<std::vector<LockInfo>> Locks(std::string_view stem) = 0;
+  // Removes the lock of `stem`, whoever has it; where that is a process that is seen to hold it,
+  // fails with ErrorKind::kBusy.
+  virtual absl::Status BreakLock(std::string_view stem) = 0;
 
   // Removes what dead runs left of unfinished archives and receipts of `stem` (of every stem if it
   // is empty): where liveness cannot be seen (S3 uploads), only those begun before `older_than`.

@@ -49,7 +49,7 @@ void LogOutcomes(const BackupReport& report, Log* log) {
 
 // Retention at the destinations that have the new backup. Its failure leaves the backup proven.
 int PruneAll(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& storages,
-             const BackupReport& report, Log* log) {
+             Backup* backup, const BackupReport& report, Log* log) {
   int exit_code = 0;
   const std::string stem = ArchiveName::Parse(report.receipt.archive)->stem;
   for (size_t i = 0; i < storages.size(); ++i) {
@@ -59,11 +59,44 @@ int PruneAll(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& st
       options.just_made = report.receipt.archive;
       VS_ASSIGN_OR_RETURN(const RetentionLook look,
                           LookAtRetention(storages[i].get(), stem, options));
+      if (look.removals() > 0) {
+        VS_RETURN_IF_ERROR(WithContext(backup->ConfirmLock(i),
+                                       "the backup is proven, but no older one was removed"));
+      }
       return Prune(storages[i].get(), look, log).status();
     };
     if (const absl::Status status = prune(); !status.ok()) exit_code = Fail(log, status);
   }
   return exit_code;
+}
+
+// What is left to do and to say once the backup is made; the exit code.
+int FinishRun(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& storages,
+              Backup* backup, const BackupReport& report, const absl::Status& after, Log* log) {
+  LogOutcomes(report, log);
+  if (flags.stats && report.stats.blocks > 0) {
+    for (const absl::string_view line : absl::StrSplit(StatsText(report.stats), '\n')) {
+      log->Info(std::string(line));
+    }
+  }
+  if (!report.status.ok()) {
+    if (KindOf(report.status) == ErrorKind::kPartial && !flags.no_prune) {
+      if (report.receipt.missing_count > 0) {
+        log->Warning("no older backup was removed, as this one is incomplete");
+      } else {
+        PruneAll(flags, storages, backup, report, log);
+      }
+    }
+    return Fail(log, report.status);
+  }
+  const double seconds = absl::ToDoubleSeconds(report.stats.elapsed);
+  log->Info(absl::StrFormat("%s in, %s out (ratio %.2f) in %.1f s: %.1f MB/s",
+                            BytesText(report.receipt.tar_bytes), BytesText(report.receipt.bytes),
+                            static_cast<double>(report.receipt.tar_bytes) / report.receipt.bytes,
+                            seconds, report.receipt.tar_bytes / 1e6 / seconds));
+  const int exit_code = flags.no_prune ? 0 : PruneAll(flags, storages, backup, report, log);
+  if (exit_code != 0 || after.ok()) return exit_code;
+  return Fail(log, WithContext(after, "the backup is proven, but not all is well"));
 }
 
 int Run(Flags flags, Interrupt* interrupt) {
@@ -115,32 +148,14 @@ int Run(Flags flags, Interrupt* interrupt) {
   });
   const BackupReport report = backup.Run();
   const absl::Status after = (*source)->Finish(report.status.ok());
+  interrupt->SetCallback([&backup, &log] {
+    log.Warning("interrupted: press Ctrl-C again to leave at once");
+    backup.Cancel();
+  });
+  const int exit_code = FinishRun(flags, storages, &backup, report, after, &log);
+  backup.ReleaseLocks();
   interrupt->SetCallback(nullptr);
-
-  LogOutcomes(report, &log);
-  if (flags.stats && report.stats.blocks > 0) {
-    for (const absl::string_view line : absl::StrSplit(StatsText(report.stats), '\n')) {
-      log.Info(std::string(line));
-    }
-  }
-  if (!report.status.ok()) {
-    if (KindOf(report.status) == ErrorKind::kPartial && !flags.no_prune) {
-      if (report.receipt.missing_count > 0) {
-        log.Warning("no older backup was removed, as this one is incomplete");
-      } else {
-        PruneAll(flags, storages, report, &log);
-      }
-    }
-    return Fail(&log, report.status);
-  }
-  const double seconds = absl::ToDoubleSeconds(report.stats.elapsed);
-  log.Info(absl::StrFormat("%s in, %s out (ratio %.2f) in %.1f s: %.1f MB/s",
-                           BytesText(report.receipt.tar_bytes), BytesText(report.receipt.bytes),
-                           static_cast<double>(report.receipt.tar_bytes) / report.receipt.bytes,
-                           seconds, report.receipt.tar_bytes / 1e6 / seconds));
-  const int exit_code = flags.no_prune ? 0 : PruneAll(flags, storages, report, &log);
-  if (exit_code != 0 || after.ok()) return exit_code;
-  return Fail(&log, WithContext(after, "the backup is proven, but not all is well"));
+  return exit_code;
 }
 
 }  // namespace
@@ -180,6 +195,11 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       ->check(CLI::IsMember({"continue", "stop"}));
   flags->retention.AddTo(command);
   command->add_flag("--no-prune", flags->no_prune, "Remove no old backup")->group("Retention");
+  command
+      ->add_flag_callback(
+          "--no-lock", [flags] { flags->backup.lock = false; },
+          "Take no lock at the destinations: no other run of NAME may be at work there")
+      ->group("Retention");
   command->add_flag("--stats", flags->stats, "Say at the end where the time went")->group("Output");
   flags->source.AddTo(command);
   flags->docker.AddTo(command);

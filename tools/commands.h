@@ -31,6 +31,7 @@ void AddListCommand(CLI::App* app, Command* chosen);
 void AddRestoreCommand(CLI::App* app, Command* chosen);
 void AddDoctorCommand(CLI::App* app, Command* chosen);
 void AddPruneCommand(CLI::App* app, Command* chosen);
+void AddUnlockCommand(CLI::App* app, Command* chosen);
 
 // Makes the option take "256MiB" for bytes.
 CLI::Option* TakesSize(CLI::Option* option);

@@ -17,7 +17,7 @@ constexpr char kFooter[] =
     "readable, 4 S3 error, 5 integrity failure (bytes differ), 6 partial success (a destination\n"
     "failed, parts of the source could not be read, a post-hook failed or a container did not "
     "come\n"
-    "back, and the rest is proven), 130 interrupted.";
+    "back, and the rest is proven), 7 another run is at work there, 130 interrupted.";
 
 }  // namespace
 
@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   volstream::AddListCommand(&app, &command);
   volstream::AddPruneCommand(&app, &command);
   volstream::AddDoctorCommand(&app, &command);
+  volstream::AddUnlockCommand(&app, &command);
   volstream::AddDockerRescueCommand(&app, &command);
   for (CLI::App* subcommand : app.get_subcommands({})) subcommand->footer(kFooter);
   try {

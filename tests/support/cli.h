@@ -110,6 +110,7 @@ inline constexpr int kExitSourceNotFound = 3;
 inline constexpr int kExitS3 = 4;
 inline constexpr int kExitIntegrity = 5;
 inline constexpr int kExitPartial = 6;
+inline constexpr int kExitBusy = 7;
 inline constexpr int kExitInterrupted = 130;
 
 // An ordinary user for tests of permissions: nobody.

@@ -189,10 +189,23 @@ class FakeS3::Server {
     if (signed_body && sha256 != ToHex(Sha256Of(AsBytes(call.body)))) {
       return S3Error(400, "XAmzContentSHA256Mismatch", "the hash does not fit the body");
     }
-    return Apply(call);
+    return Apply(http, call);
   }
 
-  S3Answer Apply(Call& call) {
+  // If-None-Match: * and If-Match; nothing if they hold.
+  std::optional<S3Answer> Refuse(const httplib::Request& http, const std::string& key)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu) {
+    const auto found = state_->store.objects().find(key);
+    const bool there = found != state_->store.objects().end();
+    const std::string match = http.get_header_value("If-Match");
+    if (!match.empty() && !there) return S3Error(404, "NoSuchKey", "no object " + key);
+    if (match.empty() ? !there || !http.has_header("If-None-Match") : found->second.etag == match) {
+      return std::nullopt;
+    }
+    return S3Error(412, "PreconditionFailed", "the condition does not hold");
+  }
+
+  S3Answer Apply(const httplib::Request& http, Call& call) {
     const bool keep = !(call.fault.has_value() && call.fault->action == FaultAction::kLoseObject);
     const std::string upload_id = QueryValue(call.query, "uploadId");
     const std::string& key = call.request.key;
@@ -208,11 +221,15 @@ class FakeS3::Server {
       case S3Operation::kAbortMultipartUpload:
         return store.Abort(upload_id);
       case S3Operation::kPutObject:
+      case S3Operation::kPutLock:
+        if (std::optional<S3Answer> refusal = Refuse(http, key)) return *std::move(refusal);
         return store.Put(key, std::move(call.body), keep);
       case S3Operation::kGetObject:
+      case S3Operation::kGetLock:
       case S3Operation::kHeadObject:
         return store.Get(key);
       case S3Operation::kDeleteObject:
+      case S3Operation::kDeleteLock:
         return store.Delete(key);
       case S3Operation::kDeleteObjects:
         return store.DeleteMany(call.body);

@@ -174,6 +174,64 @@ absl::StatusOr<std::string> FakeStorage::HeldBy(std::string_view name) {
   return found == held_by.end() ? "" : found->second;
 }
 
+class FakeStorage::HeldLock : public StorageLock {
+ public:
+  HeldLock(FakeStorage* storage, std::string stem) : storage_(storage), stem_(std::move(stem)) {}
+
+  absl::Status Refresh() override {
+    MutexLock lock(&storage_->mu_);
+    const auto found = storage_->locks_.find(stem_);
+    if (found == storage_->locks_.end()) return absl::AbortedError("the lock was removed");
+    found->second = true;
+    return absl::OkStatus();
+  }
+
+  absl::Status Release() override {
+    MutexLock lock(&storage_->mu_);
+    storage_->locks_.erase(stem_);
+    return absl::OkStatus();
+  }
+
+ private:
+  FakeStorage* const storage_;
+  const std::string stem_;
+};
+
+std::map<std::string, bool> FakeStorage::locks() const {
+  MutexLock lock(&mu_);
+  return locks_;
+}
+
+absl::StatusOr<std::unique_ptr<StorageLock>> FakeStorage::Lock(std::string_view stem) {
+  if (!faults.lock.ok()) return faults.lock;
+  MutexLock lock(&mu_);
+  if (!locks_.try_emplace(std::string(stem), false).second) {
+    LockInfo info;
+    info.stem = std::string(stem);
+    info.url = UrlOf(LockNameOf(stem));
+    return LockHeldError(info, url_);
+  }
+  return std::make_unique<HeldLock>(this, std::string(stem));
+}
+
+absl::StatusOr<std::vector<LockInfo>> FakeStorage::Locks(std::string_view stem) {
+  std::vector<LockInfo> infos;
+  for (const auto& [name, refreshed] : locks()) {
+    if (!stem.empty() && name != stem) continue;
+    LockInfo info;
+    info.stem = name;
+    info.held = true;
+    infos.push_back(info);
+  }
+  return infos;
+}
+
+absl::Status FakeStorage::BreakLock(std::string_view stem) {
+  MutexLock lock(&mu_);
+  locks_.erase(std::string(stem));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<std::string>> FakeStorage::RemoveStale(std::string_view name_prefix,
                                                                   absl::Time older_than) {
   (void)name_prefix;

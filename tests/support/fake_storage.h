@@ -25,7 +25,7 @@ class FakeStorage : public Storage {
  public:
   // What the calls answer when not OK.
   struct Faults {
-    absl::Status check, list, stat, new_sink, read_all, read_at, write, remove, remove_stale;
+    absl::Status check, list, stat, new_sink, read_all, read_at, write, remove, remove_stale, lock;
     absl::Status begin, put, finish;  // of its sinks
   };
 
@@ -46,6 +46,8 @@ class FakeStorage : public Storage {
   // What was done, in order: "begin NAME", "finish NAME", "abort NAME", "write NAME",
   // "remove NAME".
   std::vector<std::string> log() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Stems that are locked now, and whether they were refreshed since they were taken.
+  std::map<std::string, bool> locks() const ABSL_LOCKS_EXCLUDED(mu_);
   // Returns once a part has reached a sink.
   void WaitForPut() const { put_.WaitForNotification(); }
 
@@ -64,11 +66,15 @@ class FakeStorage : public Storage {
   absl::Status RemoveEach(const std::vector<std::string>& names,
                           const RemovalFailure& failed) override;
   absl::StatusOr<std::string> HeldBy(std::string_view name) override;
+  absl::StatusOr<std::unique_ptr<StorageLock>> Lock(std::string_view stem) override;
+  absl::StatusOr<std::vector<LockInfo>> Locks(std::string_view stem) override;
+  absl::Status BreakLock(std::string_view stem) override;
   absl::StatusOr<std::vector<std::string>> RemoveStale(std::string_view name_prefix,
                                                        absl::Time older_than) override;
 
  private:
   class Sink;
+  class HeldLock;
   void Note(std::string_view verb, std::string_view name) ABSL_LOCKS_EXCLUDED(mu_);
   void NotePut() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -76,6 +82,7 @@ class FakeStorage : public Storage {
   mutable Mutex mu_;
   std::map<std::string, std::string> objects_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> log_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, bool> locks_ ABSL_GUARDED_BY(mu_);
   Notification put_;
 };
 

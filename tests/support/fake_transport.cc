@@ -234,6 +234,15 @@ HttpResponse FakeTransport::Serve(const Parsed& parsed, const HttpRequest& reque
 HttpResponse FakeTransport::ServeObject(const Parsed& parsed, const HttpRequest& request) {
   if (parsed.method == HttpMethod::kPut) {
     const std::string etag = ToHex(Md5Of(request.body));
+    const auto before = objects_.find(parsed.path);
+    for (const HttpHeader& header : request.headers) {
+      const bool match = header.name == "If-Match";
+      if (!match && header.name != "If-None-Match") continue;
+      if (match && before == objects_.end()) return S3ErrorResponse(404, "NoSuchKey");
+      if (match ? before->second.etag != header.value : before != objects_.end()) {
+        return S3ErrorResponse(412, "PreconditionFailed");
+      }
+    }
     objects_[parsed.path] = {Text(request.body), etag};
     return Ok("", {{"ETag", Quoted(etag)}});
   }

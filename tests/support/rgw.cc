@@ -6,11 +6,13 @@
 #include <atomic>
 #include <cctype>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <pugixml.hpp>
 #include <utility>
 
 #include "engine/check.h"
+#include "stages/digest.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
@@ -136,6 +138,38 @@ std::string Rgw::NewBucket() const {
   const std::string bucket = "test-bucket-" + std::to_string(++count);
   Curl({"--request", "PUT", endpoint_ + "/" + bucket});
   return bucket;
+}
+
+std::string Rgw::NewVersionedBucket() const {
+  const std::string bucket = NewBucket();
+  Configure(bucket, "versioning",
+            "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>");
+  return bucket;
+}
+
+std::string Rgw::NewLockBucket() const {
+  static std::atomic<int> count = 0;
+  const std::string bucket = "test-lock-bucket-" + std::to_string(++count);
+  Curl({"--request", "PUT", "--header", "x-amz-bucket-object-lock-enabled: true",
+        endpoint_ + "/" + bucket});
+  Configure(bucket, "object-lock",
+            "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>"
+            "<DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule>"
+            "</ObjectLockConfiguration>");
+  return bucket;
+}
+
+void Rgw::Configure(const std::string& bucket, const std::string& part,
+                    const std::string& xml) const {
+  Curl({"--request", "PUT", "--header", "Content-MD5: " + ToBase64(Md5Of(AsBytes(xml))), "--data",
+        xml, endpoint_ + "/" + bucket + "?" + part + "="});
+}
+
+size_t Rgw::CountVersions(const std::string& bucket) const {
+  pugi::xml_document document;
+  document.load_string(Curl({endpoint_ + "/" + bucket + "?versions="}).out.c_str());
+  const auto versions = document.document_element().children("Version");
+  return static_cast<size_t>(std::distance(versions.begin(), versions.end()));
 }
 
 void Rgw::Put(const std::string& bucket, const std::string& key, std::string_view contents) const {

@@ -51,6 +51,11 @@ class Rgw {
 
   // An empty bucket of a name not used before.
   std::string NewBucket() const;
+  // The same with versions, or with Object Lock (GOVERNANCE, a day, for every new object).
+  std::string NewVersionedBucket() const;
+  std::string NewLockBucket() const;
+  // Of a bucket with versions: all that it keeps, delete markers left out.
+  size_t CountVersions(const std::string& bucket) const;
   void Put(const std::string& bucket, const std::string& key, std::string_view contents) const;
   std::string Get(const std::string& bucket, const std::string& key) const;
   // ETag and size as a HEAD request reports them.
@@ -66,6 +71,8 @@ class Rgw {
   Rgw() = default;
   CommandResult Curl(std::vector<std::string> args) const;
   std::string UrlOf(const std::string& bucket, const std::string& key) const;
+  // PUT of a part of a bucket's configuration.
+  void Configure(const std::string& bucket, const std::string& part, const std::string& xml) const;
 
   std::string state_;  // directory of tests/rgw.sh
   std::string endpoint_;

@@ -19,6 +19,9 @@ constexpr std::pair<S3Operation, std::string_view> kNames[] = {
     {S3Operation::kListMultipartUploads, "ListMultipartUploads"},
     {S3Operation::kListParts, "ListParts"},
     {S3Operation::kHeadBucket, "HeadBucket"},
+    {S3Operation::kPutLock, "PutObject of a lock"},
+    {S3Operation::kGetLock, "GetObject of a lock"},
+    {S3Operation::kDeleteLock, "DeleteObject of a lock"},
 };
 
 }  // namespace
@@ -41,9 +44,16 @@ S3Operation ClassifyS3Request(const std::string& method, const std::string& key,
   if (key.empty()) {
     if (method == "HEAD") return S3Operation::kHeadBucket;
     if (method == "POST" && query.contains("delete")) return S3Operation::kDeleteObjects;
-    if (method != "GET") return S3Operation::kUnknown;
+    if (method != "GET" || query.contains("object-lock") || query.contains("versioning")) {
+      return S3Operation::kUnknown;
+    }
     return query.contains("uploads") ? S3Operation::kListMultipartUploads
                                      : S3Operation::kListObjects;
+  }
+  if (key.ends_with(".volstream-lock")) {
+    if (method == "PUT") return S3Operation::kPutLock;
+    if (method == "GET") return S3Operation::kGetLock;
+    if (method == "DELETE") return S3Operation::kDeleteLock;
   }
   if (method == "POST" && query.contains("uploads")) return S3Operation::kCreateMultipartUpload;
   if (method == "POST" && upload) return S3Operation::kCompleteMultipartUpload;

@@ -23,6 +23,10 @@ enum class S3Operation {
   kListMultipartUploads,
   kListParts,
   kHeadBucket,
+  // Of the lock of a name, kept apart so that a fault of other objects does not meet it.
+  kPutLock,
+  kGetLock,
+  kDeleteLock,
   kUnknown,
 };
 

@@ -17,6 +17,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "engine/bytes.h"
 #include "engine/mutex.h"
 #include "engine/pipeline.h"
@@ -43,6 +44,11 @@ struct BackupOptions {
   int workers = 0;                     // 0 = one a core
   PlanOptions plan;                    // what of the source is taken, and how
   bool stop_on_destination_failure = false;
+  // After this long Run() ends as by Cancel(), with kDeadlineExceeded. Positive.
+  absl::Duration timeout = absl::InfiniteDuration();
+  // Called then, before anything is cancelled, and any number of times: to end before_read, for
+  // one. Any thread, never after Run(); may be empty.
+  std::function<void()> on_timeout;
 
   // Both may be empty. The first is called by Run() once destinations were checked, before anything
   // of the source is read; its failure ends the run. The second is called exactly once if the first
@@ -85,6 +91,12 @@ class Backup {
   void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  void Stop(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mu_);
+  // What the run was stopped for; OK if it was not.
+  absl::Status stopped() const ABSL_LOCKS_EXCLUDED(mu_);
+  // `status` with what it was stopped for in place of a mere "cancelled".
+  absl::Status Explained(const absl::Status& status) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status RunToVerdict(BackupReport* report);
   void Log(Severity severity, std::string_view text) const;
   absl::Status CheckDestinationsDiffer() const;
   absl::Status CheckDestinations(BackupReport* report);
@@ -102,7 +114,8 @@ class Backup {
   const std::vector<Storage*> storages_;
   const std::string stem_;
   std::atomic<bool> cancelled_{false};
-  Mutex mu_;
+  mutable Mutex mu_;
+  absl::Status stopped_ ABSL_GUARDED_BY(mu_);          // the first reason
   Pipeline* pipeline_ ABSL_GUARDED_BY(mu_) = nullptr;  // while it runs
 };
 

@@ -194,6 +194,9 @@ absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, Cur
           Long(std::clamp<size_t>(request.body.size(), 16 * kKiB, options.upload_buffer_bytes)));
       break;
     case HttpMethod::kPost:
+      // Where a kept connection ends without an answer, libcurl sends the request again by itself.
+      // It is not idempotent: that it may have been done already, its caller must hear of.
+      Set(easy, CURLOPT_FRESH_CONNECT, 1L);
       Set(easy, CURLOPT_POST, 1L);
       Set(easy, CURLOPT_POSTFIELDSIZE_LARGE, body_bytes);
       break;

@@ -30,6 +30,7 @@ struct Flags {
   std::vector<std::string> destinations;
   int keep_last = -1;  // -1 = from the environment, by kind of destination
   bool no_prune = false;
+  double timeout_seconds = 0;  // 0 = none
   bool stats = false;
   std::string on_sink_failure = "continue";
 };
@@ -108,6 +109,10 @@ int Run(Flags flags, Interrupt* interrupt) {
                               : "")));
   }
   flags.backup.stop_on_destination_failure = flags.on_sink_failure == "stop";
+  if (flags.timeout_seconds > 0) {
+    flags.backup.timeout = absl::Seconds(flags.timeout_seconds);
+    flags.backup.on_timeout = [&source] { (*source)->Cancel(); };
+  }
   flags.backup.on_event = [&log](Severity severity, std::string_view text) {
     log.Write(severity, text);
   };
@@ -186,6 +191,11 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       ->add_option("--on-sink-failure", flags->on_sink_failure,
                    "When one of several destinations fails: continue (with the others) or stop")
       ->check(CLI::IsMember({"continue", "stop"}));
+  command
+      ->add_option("--timeout", flags->timeout_seconds,
+                   "Seconds after which a backup that is not finished is given up and cleaned up "
+                   "after (no limit)")
+      ->check(CLI::Range(0.1, 31536000.0));
   command
       ->add_option("--keep-last", flags->keep_last,
                    "Proven backups of NAME to keep at each destination, 0 for all; default: "

@@ -140,9 +140,7 @@ std::vector<SinkOutcome> FanOut::End(const absl::Status& run, const StreamSummar
     } else if (lane.begun) {
       const absl::Status aborted = lane.sink->Abort();
       if (!aborted.ok()) {
-        outcome.status = WithContext(
-            outcome.status,
-            absl::StrCat("(and the unfinished upload stayed behind: ", aborted.message(), ")"));
+        outcome.status = WithSequel(outcome.status, aborted.message());
       }
     }
     outcomes.push_back(std::move(outcome));

@@ -12,6 +12,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "engine/buffer_pool.h"
@@ -173,6 +174,14 @@ RunReport Pipeline::Impl::Run() {
   if (report.status.ok() && !report.sinks.empty() &&
       std::all_of(report.sinks.begin(), report.sinks.end(), failed)) {
     report.status = report.sinks.front().status;
+  }
+  // The sink that ended the run may have more to say than it did then.
+  for (const SinkOutcome& sink : report.sinks) {
+    if (report.status.ok() || !absl::StartsWith(sink.status.message(), report.status.message())) {
+      continue;
+    }
+    report.status = sink.status;
+    break;
   }
   finished_.store(true);
   ticker.Stop();

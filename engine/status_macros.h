@@ -22,6 +22,17 @@ inline absl::Status WithContext(const absl::Status& status, std::string_view con
   return result;
 }
 
+// The same code and payloads with `; and then: SEQUEL` put behind the message: what went wrong in
+// cleaning up, after the cause. OK stays OK.
+inline absl::Status WithSequel(const absl::Status& status, absl::string_view sequel) {
+  if (status.ok()) return status;
+  absl::Status result(status.code(), absl::StrCat(status.message(), "; and then: ", sequel));
+  status.ForEachPayload([&result](absl::string_view url, const absl::Cord& payload) {
+    result.SetPayload(url, payload);
+  });
+  return result;
+}
+
 }  // namespace volstream
 
 #define VS_RETURN_IF_ERROR(expression)                                            \

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "engine/mutex.h"
 #include "engine/status_macros.h"
+#include "engine/ticker.h"
 #include "stages/archive_name.h"
 #include "stages/error_kind.h"
 #include "stages/gzip_codec.h"
@@ -31,6 +32,7 @@ namespace {
 
 // Names differ by their second, so this many backups in one minute are the most one can make.
 constexpr int kMaxNameTries = 60;
+constexpr absl::string_view kSequel = "; and then: ";  // as WithSequel writes it
 
 std::string StemOf(const BackupOptions& options) {
   if (!options.name.empty()) return StemFrom(options.name);
@@ -81,11 +83,34 @@ void Backup::Log(Severity severity, std::string_view text) const {
   if (options_.on_event) options_.on_event(severity, text);
 }
 
-void Backup::Cancel() {
+void Backup::Cancel() { Stop(InterruptedError()); }
+
+void Backup::Stop(const absl::Status& reason) {
+  {
+    MutexLock lock(&mu_);
+    if (stopped_.ok()) stopped_ = reason;
+  }
   cancelled_ = true;
   for (Storage* const storage : storages_) storage->Cancel();
   MutexLock lock(&mu_);
-  if (pipeline_ != nullptr) pipeline_->Cancel(InterruptedError());
+  if (pipeline_ != nullptr) pipeline_->Cancel(stopped_);
+}
+
+absl::Status Backup::stopped() const {
+  MutexLock lock(&mu_);
+  return stopped_;
+}
+
+absl::Status Backup::Explained(const absl::Status& status) const {
+  if (!absl::IsCancelled(status)) return status;
+  const absl::Status reason = stopped();
+  if (reason.ok() || absl::IsCancelled(reason)) return status;
+  // What could not be cleaned up is still to be said.
+  const absl::string_view message = status.message();
+  const size_t sequel = message.find(kSequel);
+  return sequel == absl::string_view::npos
+             ? reason
+             : WithSequel(reason, message.substr(sequel + kSequel.size()));
 }
 
 BackupReport Backup::Run() {
@@ -98,13 +123,15 @@ BackupReport Backup::Run() {
     report.status = absl::InvalidArgumentError("no destination given: add one with --to");
     return report;
   }
-  absl::Status run = CheckDestinationsDiffer();
-  if (run.ok()) run = CheckDestinations(&report);
-  if (run.ok()) run = TakeLocks(&report);
-  if (run.ok()) run = RunPipeline(&report);
-  // Whoever noticed first: the loss of the lock is what ended the run.
-  if (MutexLock lock(&mu_); !run.ok() && !lock_lost_.ok()) run = lock_lost_;
-  report.status = Verdict(report, run);
+  {
+    const absl::Status late = absl::DeadlineExceededError(absl::StrCat(
+        "not finished after ", absl::ToDoubleSeconds(options_.timeout), " s (--timeout)"));
+    Ticker deadline(options_.timeout, [this, &late] {
+      if (options_.on_timeout) options_.on_timeout();
+      Stop(late);
+    });
+    report.status = RunToVerdict(&report);
+  }
   // With nothing proven there is nothing to follow under the locks.
   if (report.receipt.archive.empty()) locks_.Release();
   // OK at a destination means that the backup is proven there, so without one nothing is OK.
@@ -114,6 +141,22 @@ BackupReport Backup::Run() {
     }
   }
   return report;
+}
+
+absl::Status Backup::RunToVerdict(BackupReport* report) {
+  absl::Status run = CheckDestinationsDiffer();
+  if (run.ok()) run = CheckDestinations(report);
+  if (run.ok()) run = TakeLocks(report);
+  if (run.ok()) run = RunPipeline(report);
+  // Whoever noticed first: the loss of a lock is what ended the run.
+  if (const absl::Status reason = stopped();
+      !run.ok() && !reason.ok() && KindOf(reason) == ErrorKind::kBusy) {
+    run = reason;
+  }
+  for (DestinationOutcome& outcome : report->destinations) {
+    outcome.status = Explained(outcome.status);
+  }
+  return Verdict(*report, Explained(run));
 }
 
 absl::Status Backup::CheckApart(const Storage& storage) const {
@@ -182,15 +225,7 @@ absl::Status Backup::TakeLocks(BackupReport* report) {
 
 void Backup::OnLockLost(const absl::Status& status) {
   Log(Severity::kWarning, absl::StrCat(status.message(), "; this run ends"));
-  MutexLock lock(&mu_);
-  if (lock_lost_.ok()) lock_lost_ = status;
-  cancelled_ = true;
-  if (pipeline_ != nullptr) pipeline_->Cancel(status);
-}
-
-absl::Status Backup::EndedError() {
-  MutexLock lock(&mu_);
-  return lock_lost_.ok() ? InterruptedError() : lock_lost_;
+  Stop(status);
 }
 
 absl::StatusOr<std::string> Backup::ChooseName(BackupReport* report) {
@@ -318,7 +353,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   RemoveStale(*report);
   Reading reading(options_);
   VS_RETURN_IF_ERROR(reading.Begin());
-  if (cancelled_) return EndedError();
+  if (cancelled_) return stopped();
   std::unique_ptr<VolumePlan> plan;  // none for a stream
   if (options_.stream == nullptr) {
     VS_ASSIGN_OR_RETURN(plan,
@@ -368,7 +403,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     {
       MutexLock lock(&mu_);
       pipeline_ = &pipeline;
-      if (cancelled_) pipeline.Cancel(lock_lost_.ok() ? InterruptedError() : lock_lost_);
+      if (cancelled_) pipeline.Cancel(stopped_);
     }
     run = pipeline.Run();
     MutexLock lock(&mu_);

@@ -17,14 +17,15 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "engine/bytes.h"
 #include "engine/mutex.h"
 #include "engine/pipeline.h"
 #include "engine/stats.h"
 #include "stages/byte_stream.h"
 #include "stages/event_log.h"
-#include "stages/part_plan.h"
 #include "stages/lock_holder.h"
+#include "stages/part_plan.h"
 #include "stages/receipt.h"
 #include "stages/storage.h"
 #include "stages/volume_plan.h"
@@ -49,6 +50,11 @@ struct BackupOptions {
   // A lock that another run has ends the run, with ErrorKind::kBusy, whatever the destinations
   // beside it.
   bool lock = true;
+  // After this long Run() ends as by Cancel(), with kDeadlineExceeded. Positive.
+  absl::Duration timeout = absl::InfiniteDuration();
+  // Called then, before anything is cancelled, and any number of times: to end before_read, for
+  // one. Any thread, never after Run(); may be empty.
+  std::function<void()> on_timeout;
 
   // Both may be empty. The first is called by Run() once destinations were checked, before anything
   // of the source is read; its failure ends the run. The second is called exactly once if the first
@@ -98,6 +104,12 @@ class Backup {
   void ReleaseLocks() { locks_.Release(); }
 
  private:
+  void Stop(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mu_);
+  // What the run was stopped for; OK if it was not.
+  absl::Status stopped() const ABSL_LOCKS_EXCLUDED(mu_);
+  // `status` with what it was stopped for in place of a mere "cancelled".
+  absl::Status Explained(const absl::Status& status) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status RunToVerdict(BackupReport* report);
   void Log(Severity severity, std::string_view text) const;
   absl::Status CheckDestinationsDiffer() const;
   absl::Status CheckDestinations(BackupReport* report);
@@ -106,7 +118,6 @@ class Backup {
   absl::Status TakeLocks(BackupReport* report);
   void OnLockLost(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   // What ended the run from outside.
-  absl::Status EndedError() ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<std::string> ChooseName(BackupReport* report);
   void RemoveStale(const BackupReport& report);
   void ForbidOwnDirectories(PlanOptions* plan) const;
@@ -124,8 +135,8 @@ class Backup {
   const std::vector<Storage*> storages_;
   const std::string stem_;
   std::atomic<bool> cancelled_{false};
-  Mutex mu_;
-  absl::Status lock_lost_ ABSL_GUARDED_BY(mu_);
+  mutable Mutex mu_;
+  absl::Status stopped_ ABSL_GUARDED_BY(mu_);          // the first reason
   Pipeline* pipeline_ ABSL_GUARDED_BY(mu_) = nullptr;  // while it runs
   LockHolder locks_;                                   // last: its thread calls OnLockLost
 };

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "engine/check.h"
+#include "stages/curl_proxy.h"
 
 namespace volstream {
 namespace {
@@ -194,6 +195,9 @@ absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, Cur
           Long(std::clamp<size_t>(request.body.size(), 16 * kKiB, options.upload_buffer_bytes)));
       break;
     case HttpMethod::kPost:
+      // Where a kept connection ends without an answer, libcurl sends the request again by itself.
+      // It is not idempotent: that it may have been done already, its caller must hear of.
+      Set(easy, CURLOPT_FRESH_CONNECT, 1L);
       Set(easy, CURLOPT_POST, 1L);
       Set(easy, CURLOPT_POSTFIELDSIZE_LARGE, body_bytes);
       break;
@@ -228,7 +232,8 @@ absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, Cur
 
 absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
                            const CurlTransportOptions& options) {
-  const std::string detail(job.curl_error[0] != '\0' ? job.curl_error : curl_easy_strerror(code));
+  const std::string detail =
+      WithoutUserInfo(job.curl_error[0] != '\0' ? job.curl_error : curl_easy_strerror(code));
   switch (code) {
     case CURLE_OK:
       // libcurl takes what came before the peer closed for the whole head.
@@ -243,6 +248,10 @@ absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
     case CURLE_COULDNT_CONNECT: {
       long os_error = 0;  // NOLINT(google-runtime-int): libcurl's type
       curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+      if (const std::string proxy = ProxyThatFailed(job.request.url, detail); !proxy.empty()) {
+        return absl::UnavailableError(
+            absl::StrCat("could not connect to the proxy ", proxy, " (", detail, ")"));
+      }
       return absl::UnavailableError(os_error == ECONNREFUSED
                                         ? absl::StrCat("connection refused (", detail, ")")
                                         : absl::StrCat("could not connect (", detail, ")"));
@@ -257,8 +266,8 @@ absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
           absl::StrCat("the CA file cannot be used (", detail, ")"));
     case CURLE_UNSUPPORTED_PROTOCOL:
       // libcurl means the protocol of the answer, too.
-      if (absl::StrContains(detail, "HTTP/0.9")) {
-        return absl::UnavailableError("the answer is not HTTP");
+      if (absl::StartsWithIgnoreCase(job.request.url, "http")) {
+        return absl::UnavailableError(absl::StrCat("the answer is not HTTP (", detail, ")"));
       }
       [[fallthrough]];
     case CURLE_URL_MALFORMAT:
@@ -277,6 +286,13 @@ absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
       return absl::UnavailableError(detail);
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+      // 407: it wants a user name and a password, which waiting does not give.
+      if (absl::StrContains(detail, "CONNECT tunnel failed")) {
+        const std::string text = absl::StrCat("the proxy refused the connection (", detail, ")");
+        return absl::EndsWith(detail, "407") ? absl::FailedPreconditionError(text)
+                                             : absl::UnavailableError(text);
+      }
+      [[fallthrough]];
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
       return absl::UnavailableError(absl::StrCat("connection lost (", detail, ")"));

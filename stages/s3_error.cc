@@ -1,5 +1,7 @@
 #include "stages/s3_error.h"
 
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
@@ -34,6 +36,27 @@ constexpr std::string_view kGone =
     "the upload was aborted by someone else: look for a lifecycle rule or another cleaner";
 
 constexpr std::string_view kNoObject = "there is no such object";
+
+constexpr std::string_view kNotS3 = "the answer is not from an S3 server: check AWS_ENDPOINT_URL ";
+
+// What is in the transport's message, and what to do then; the first that is in it. The endpoint
+// follows.
+constexpr std::pair<std::string_view, std::string_view> kTransportRemedies[] = {
+    {"proxy", "check http_proxy, HTTPS_PROXY and NO_PROXY; the endpoint is "},
+    {"connection refused", "nothing listens there: check AWS_ENDPOINT_URL "},
+    {"could not resolve host", "check the host name in AWS_ENDPOINT_URL, and DNS "},
+    {"client certificate", "give a PEM file and its key with --client-cert and --client-key "},
+    {"certificate has expired", "renew the certificate, or set this machine's clock "},
+    {"certificate is not yet valid", "set this machine's clock "},
+    {"target host name", "the certificate is for another host: correct AWS_ENDPOINT_URL "},
+    {"CA file", "give a PEM file with --ca-file or AWS_CA_BUNDLE "},
+    {"certificate required", "give a client certificate with --client-cert and --client-key "},
+    {"certificate", "give the CA that signed it with --ca-file or AWS_CA_BUNDLE "},
+    {"wrong version number",
+     "the endpoint does not speak TLS: write http:// in AWS_ENDPOINT_URL, or correct it "},
+    {"not HTTP", kNotS3},
+    {"HTML page", kNotS3},
+};
 
 constexpr KnownCode kKnownCodes[] = {
     {"NoSuchBucket", absl::StatusCode::kFailedPrecondition,
@@ -89,6 +112,10 @@ constexpr KnownCode kKnownCodes[] = {
 // For answers without a known code: those of HEAD, and of servers that are no S3.
 KnownCode ByHttpStatus(const S3Failure& failure) {
   const int status = failure.http_status;
+  if (status == 407) {
+    return {"", absl::StatusCode::kFailedPrecondition,
+            "the proxy wants a user name and a password: put them into http_proxy"};
+  }
   if (status / 100 == 3) return {"", absl::StatusCode::kFailedPrecondition, kSetRegion};
   if (failure.foreign_body && failure.code.empty()) {
     return {"", absl::StatusCode::kFailedPrecondition,
@@ -147,18 +174,12 @@ absl::Status TransportStatus(const S3Failure& failure, std::string_view what,
     return absl::CancelledError(absl::StrCat(ToAbsl(what), ": cancelled"));
   }
   absl::string_view remedy = "check the network and the endpoint ";
-  if (absl::StartsWith(text, "connection refused")) {
-    remedy = "nothing listens there: check AWS_ENDPOINT_URL ";
-  } else if (absl::StartsWith(text, "could not resolve host")) {
-    remedy = "check the host name in AWS_ENDPOINT_URL, and DNS ";
-  } else if (absl::StrContains(text, "certificate") || absl::StrContains(text, "CA file")) {
-    remedy = "set AWS_CA_BUNDLE to the CA that signed the certificate of ";
-  } else if (absl::StrContains(text, "wrong version number")) {
-    remedy = "the endpoint does not speak TLS: write http:// in AWS_ENDPOINT_URL, or correct it ";
-  } else if (absl::IsResourceExhausted(cause) || absl::StrContains(text, "not HTTP") ||
-             absl::StrContains(text, "HTML page")) {
-    remedy = "the answer is not from an S3 server: check AWS_ENDPOINT_URL ";
+  for (const auto& [sign, advice] : kTransportRemedies) {
+    if (!absl::StrContains(text, ToAbsl(sign))) continue;
+    remedy = ToAbsl(advice);
+    break;
   }
+  if (absl::IsResourceExhausted(cause)) remedy = ToAbsl(kNotS3);
   const absl::StatusCode code =
       absl::IsDeadlineExceeded(cause) ? absl::StatusCode::kUnavailable : cause.code();
   return MakeError(

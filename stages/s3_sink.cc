@@ -416,12 +416,7 @@ void S3Sink::AddHeaders(S3Request& request, std::vector<HttpHeader> headers) con
 
 absl::Status S3Sink::WithCleanup(absl::Status status, absl::Status cleanup) const {
   if (!cleanup.ok()) {
-    absl::Status longer(status.code(),
-                        absl::StrCat(status.message(), "; and then: ", cleanup.message()));
-    status.ForEachPayload([&longer](absl::string_view url, const absl::Cord& payload) {
-      longer.SetPayload(url, payload);
-    });
-    status = std::move(longer);
+    status = WithSequel(status, cleanup.message());
   }
   // A cancelled Finish keeps its own kind: the interruption is the cause.
   return absl::IsCancelled(status) ? status : WithKind(std::move(status), ErrorKind::kS3);

@@ -31,6 +31,7 @@ struct Flags {
   std::vector<std::string> destinations;
   RetentionFlags retention;
   bool no_prune = false;
+  double timeout_seconds = 0;  // 0 = none
   bool stats = false;
   std::string on_sink_failure = "continue";
 };
@@ -134,6 +135,10 @@ int Run(Flags flags, Interrupt* interrupt) {
                               : "")));
   }
   flags.backup.stop_on_destination_failure = flags.on_sink_failure == "stop";
+  if (flags.timeout_seconds > 0) {
+    flags.backup.timeout = absl::Seconds(flags.timeout_seconds);
+    flags.backup.on_timeout = [&source] { (*source)->Cancel(); };
+  }
   flags.backup.on_event = log.AsEventLog();
   if (log.shows_progress()) {
     flags.backup.on_progress = [&log](const Progress& progress) {
@@ -193,6 +198,11 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       ->add_option("--on-sink-failure", flags->on_sink_failure,
                    "When one of several destinations fails: continue (with the others) or stop")
       ->check(CLI::IsMember({"continue", "stop"}));
+  command
+      ->add_option("--timeout", flags->timeout_seconds,
+                   "Seconds after which a backup that is not finished is given up and cleaned up "
+                   "after (no limit)")
+      ->check(CLI::Range(0.1, 31536000.0));
   flags->retention.AddTo(command);
   command->add_flag("--no-prune", flags->no_prune, "Remove no old backup")->group("Retention");
   command

@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +16,7 @@
 #include "engine/status_macros.h"
 #include "engine/ticker.h"
 #include "stages/archive_name.h"
+#include "stages/destination_check.h"
 #include "stages/error_kind.h"
 #include "stages/gzip_codec.h"
 #include "stages/part_hash.h"
@@ -144,7 +144,7 @@ BackupReport Backup::Run() {
 }
 
 absl::Status Backup::RunToVerdict(BackupReport* report) {
-  absl::Status run = CheckDestinationsDiffer();
+  absl::Status run = CheckDestinationsDiffer(storages_);
   if (run.ok()) run = CheckDestinations(report);
   if (run.ok()) run = TakeLocks(report);
   if (run.ok()) run = RunPipeline(report);
@@ -159,50 +159,10 @@ absl::Status Backup::RunToVerdict(BackupReport* report) {
   return Verdict(*report, Explained(run));
 }
 
-absl::Status Backup::CheckApart(const Storage& storage) const {
-  if (storage.kind() != StorageKind::kLocal || options_.stream != nullptr) return absl::OkStatus();
-  std::error_code error;
-  const std::filesystem::path source = std::filesystem::canonical(options_.source, error);
-  if (error) return absl::OkStatus();  // the plan says what is wrong with the source
-  const std::filesystem::path target =
-      std::filesystem::weakly_canonical(std::filesystem::absolute(storage.Url()), error);
-  if (error) return absl::OkStatus();  // Check() says so
-  const auto [source_end, target_end] =
-      std::mismatch(source.begin(), source.end(), target.begin(), target.end());
-  if (source_end == source.end()) {
-    return absl::FailedPreconditionError(absl::StrCat("destination ", storage.Url(),
-                                                      " lies inside the source ", options_.source,
-                                                      ": choose a directory outside of it"));
-  }
-  if (target_end == target.end()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("source ", options_.source, " lies inside the destination ", storage.Url(),
-                     ": choose a directory that holds backups alone"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Backup::CheckDestinationsDiffer() const {
-  std::set<std::string> seen;
-  for (const Storage* storage : storages_) {
-    std::string place = storage->Url();
-    if (storage->kind() == StorageKind::kLocal) {
-      std::error_code error;
-      const std::filesystem::path canonical =
-          std::filesystem::weakly_canonical(std::filesystem::absolute(place), error);
-      if (!error) place = canonical.string();
-    }
-    if (!seen.insert(place).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("destination ", storage->Url(), " is given twice: leave one out"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Backup::CheckDestinations(BackupReport* report) {
   for (size_t i = 0; i < storages_.size(); ++i) {
-    absl::Status status = CheckApart(*storages_[i]);
+    absl::Status status;
+    if (options_.stream == nullptr) status = CheckApart(options_.source, *storages_[i]);
     if (status.ok()) status = storages_[i]->Check();
     report->destinations[i].status = std::move(status);
   }

@@ -111,13 +111,10 @@ class Backup {
   absl::Status Explained(const absl::Status& status) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status RunToVerdict(BackupReport* report);
   void Log(Severity severity, std::string_view text) const;
-  absl::Status CheckDestinationsDiffer() const;
   absl::Status CheckDestinations(BackupReport* report);
   absl::Status FailedDestination(const BackupReport& report) const;
-  absl::Status CheckApart(const Storage& storage) const;
   absl::Status TakeLocks(BackupReport* report);
   void OnLockLost(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
-  // What ended the run from outside.
   absl::StatusOr<std::string> ChooseName(BackupReport* report);
   void RemoveStale(const BackupReport& report);
   void ForbidOwnDirectories(PlanOptions* plan) const;

@@ -1,5 +1,6 @@
 // BufferPool where parts grow: what is granted, how buffers change, and that the budget holds.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstring>
@@ -92,6 +93,24 @@ TEST(GrowingPool, KeepsBytesOfOthersWhileOneGrows) {
   }
   const std::vector<uint8_t> bytes(held[0].data(), held[0].data() + held[0].size());
   EXPECT_EQ(bytes, std::vector<uint8_t>(2 * kPage, 'a'));
+}
+
+TEST(GrowingPool, SaysThatTheSystemHasNoMemoryForAPart) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer needs address space of its own";
+#endif
+  BufferPool pool(kGrowing);
+  for (int i = 0; i < 2; ++i) pool.TakePart()->Release();
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit nothing_more{1, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &nothing_more), 0);
+  const absl::Status status = pool.TakePart().status();
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_NE(status.message().find("choose a smaller budget"), absl::string_view::npos) << status;
+  EXPECT_EQ(pool.usage().parts_in_use, 0u);
+  EXPECT_EQ(pool.usage().part_buffer_bytes, 10 * kPage);
 }
 
 // The life of a stream in any order of admission and return: promises stay within what is granted,

@@ -42,7 +42,7 @@ TEST(LockOwner, SaysWhoAndSinceWhen) {
   owner.pid = 4711;
   owner.host = "web1\n";
   owner.started = kNow;
-  EXPECT_EQ(owner.ToString(), "process 4711 on web1\\x0a, since 2025-06-15 15:06:40 UTC");
+  EXPECT_EQ(owner.ToString(), "process 4711 on web1\\n, since 2025-06-15 15:06:40 UTC");
 }
 
 TEST(LockOwner, OfThisProcessRuns) {

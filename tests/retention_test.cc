@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "stages/archive_name.h"
 #include "tests/support/archive.h"
 #include "tests/support/cli.h"
+#include "tests/support/fake_s3.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
@@ -256,6 +258,25 @@ TEST_F(Retention, ASuspiciouslySmallBackupWarnsAndRemovesNothing) {
       Volstream({"prune", backups_, "--keep-last", "1", "--min-size-ratio", "0"}).Run();
   EXPECT_EQ(after.exit_code, 0) << after;
   EXPECT_EQ(ArchivesIn(backups_).size(), 1u);
+}
+
+// Pages and batches; bench/listing.py does the same with 100,000 keys and measures it.
+TEST(RetentionOfMany, GoesByPagesAndBatches) {
+  FakeS3 s3;
+  absl::Time time = absl::FromUnixSeconds(1'750'000'000);
+  for (int i = 0; i < 2'500; ++i, time -= absl::Hours(1)) {
+    const std::string name = ArchiveName{"volume", time}.ToString();
+    const nlohmann::json receipt = {{"volstream_receipt", 1}, {"archive", name}, {"bytes", 1}};
+    s3.PutObject("p/" + name, "x");
+    s3.PutObject("p/" + name + ".receipt.json", receipt.dump());
+  }
+  const CommandResult result =
+      s3.Volstream({"prune", "s3://bucket/p/", "--keep-last", "2", "--no-lock"}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result.err.substr(0, 2'000);
+  EXPECT_EQ(s3.Keys().size(), 4u);
+  // 5,000 keys, looked at twice; 2,498 archives in batches of 500, and their receipts.
+  EXPECT_EQ(s3.Count(S3Operation::kListObjects), 10);
+  EXPECT_EQ(s3.Count(S3Operation::kDeleteObjects), 10);
 }
 
 }  // namespace

@@ -48,6 +48,32 @@ TEST(S3Requests, PayloadFollowsTheOwnedBodyWhenMoved) {
   EXPECT_EQ(moved.payload()[0], 's');
 }
 
+TEST(S3Requests, ConditionsGoInHeadersAndTheEtagWithoutQuotes) {
+  const S3Request absent = PutIfAbsentRequest("k", "body");
+  EXPECT_EQ(absent.headers[0].value, ToBase64(Md5Of(AsBytes("body"))));
+  EXPECT_EQ(absent.headers[1].name, "If-None-Match");
+  EXPECT_EQ(absent.headers[1].value, "*");
+  const S3Request match = PutIfMatchRequest("k", "body", "abc");
+  EXPECT_EQ(match.headers[1].name, "If-Match");
+  EXPECT_EQ(match.headers[1].value, "abc");
+  EXPECT_EQ(match.payload().size(), 4u);
+  EXPECT_EQ(PutSmallObjectRequest("k", "body").headers.size(), 1u);
+}
+
+TEST(S3Requests, ReadsWhatABucketKeeps) {
+  EXPECT_EQ(CanonicalQuery(BucketConfigRequest("object-lock").query), "object-lock=");
+  EXPECT_TRUE(*ParseObjectLockEnabled(
+      "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>"
+      "</ObjectLockConfiguration>"));
+  EXPECT_FALSE(*ParseObjectLockEnabled("<ObjectLockConfiguration/>"));
+  EXPECT_FALSE(ParseObjectLockEnabled("<ListBucketResult/>").ok());
+  EXPECT_TRUE(*ParseVersioningEnabled(
+      "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"));
+  EXPECT_FALSE(*ParseVersioningEnabled(
+      "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"));
+  EXPECT_FALSE(ParseVersioningEnabled("").ok());
+}
+
 TEST(S3Requests, ReadsAnErrorDocument) {
   const auto error = ParseErrorDocument(
       "<?xml version=\"1.0\"?>\n<Error><Code>SlowDown</Code><Message>Please &amp; wait</Message>"

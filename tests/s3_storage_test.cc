@@ -195,5 +195,50 @@ TEST_F(S3StorageTest, ASinkMakesAnObjectOfItsOwn) {
   EXPECT_EQ(Names(*storage_->List("")), (Strings{"x.tar.gz"}));
 }
 
+TEST_F(S3StorageTest, SaysWhatObjectLockHolds) {
+  transport_.PutObject("bucket/p/a", "x");
+  HttpResponse config;
+  config.status = 200;
+  config.body =
+      "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>"
+      "</ObjectLockConfiguration>";
+  transport_.Add({.match = "GET object-lock", .response = config});
+  const auto with = [this](const std::string& name, const std::string& value) {
+    transport_.Add({.match = "HEAD /p/a", .edit = [name, value](HttpResponse& response) {
+                      response.headers.push_back({name, value});
+                    }});
+    return storage_->HeldBy("a").value_or("an error");
+  };
+  EXPECT_EQ(with("x-amz-object-lock-retain-until-date", "2025-06-16T00:00:00.5Z"),
+            "locked (Object Lock, ) until 2025-06-16 00:00:00 UTC");
+  EXPECT_EQ(with("x-amz-object-lock-retain-until-date", "2025-06-15T00:00:00Z"), "");
+  EXPECT_EQ(with("x-amz-object-lock-legal-hold", "ON"), "locked by a legal hold");
+  EXPECT_EQ(*storage_->HeldBy("a"), "");
+  EXPECT_EQ(*storage_->HeldBy("none"), "");
+  EXPECT_EQ(transport_.Requests("object-lock").size(), 1u);
+}
+
+TEST_F(S3StorageTest, AsksForNoObjectWhereTheBucketHasNoObjectLock) {
+  EXPECT_EQ(*storage_->HeldBy("a"), "");
+  EXPECT_TRUE(transport_.Requests("HEAD").empty());
+}
+
+TEST_F(S3StorageTest, ListsNoLocksAmongItsObjects) {
+  const absl::StatusOr<std::unique_ptr<StorageLock>> lock = storage_->Lock("v");
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  EXPECT_TRUE(storage_->List("")->empty());
+  ASSERT_EQ(storage_->Locks("")->size(), 1u);
+  EXPECT_EQ(storage_->Locks("v")->at(0).stem, "v");
+  EXPECT_TRUE(storage_->Locks("w")->empty());
+  // This process runs, and holds it.
+  EXPECT_EQ(KindOf(storage_->BreakLock("v")), ErrorKind::kBusy);
+  LockOwner dead = LockOwner::OfThisProcess(now_, kLockLease);
+  dead.process = "";
+  transport_.PutObject("bucket/p/v.volstream-lock", dead.ToJson());
+  EXPECT_TRUE(storage_->BreakLock("v").ok());
+  EXPECT_TRUE(storage_->Locks("")->empty());
+  EXPECT_TRUE(storage_->BreakLock("v").ok());
+}
+
 }  // namespace
 }  // namespace volstream

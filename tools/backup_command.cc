@@ -63,6 +63,10 @@ int Prune(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& stora
     if (!keep.ok()) return Fail(log, keep.status());
     const absl::StatusOr<std::vector<BackupInfo>> removed =
         ApplyRetention(storages[i].get(), stem, *keep, /*dry_run=*/false, report.receipt.archive);
+    if (absl::IsCancelled(removed.status())) {
+      return Fail(log, WithContext(InterruptedError(),
+                                   "the new backup is proven, older ones were left as they are"));
+    }
     if (!removed.ok()) {
       exit_code = Fail(log, removed.status());
       continue;

@@ -39,6 +39,10 @@ void S3Flags::AddTo(CLI::App* app) {
       ->group(group);
   app->add_option("--ca-file", options_.ca_file, "PEM file of the authorities to trust for TLS")
       ->group(group);
+  app->add_option("--client-cert", options_.client_cert_file,
+                  "PEM file of a TLS client certificate, with --client-key")
+      ->group(group);
+  app->add_option("--client-key", options_.client_key_file, "PEM file of its key")->group(group);
   app->add_option("--connections", options_.connections, "Connections at a time (8)")
       ->check(CLI::Range(1, 256))
       ->group(group);

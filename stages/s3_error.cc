@@ -42,7 +42,7 @@ constexpr std::string_view kNotS3 = "the answer is not from an S3 server: check 
 // What is in the transport's message, and what to do then; the first that is in it. The endpoint
 // follows.
 constexpr std::pair<std::string_view, std::string_view> kTransportRemedies[] = {
-    {"proxy", "check http_proxy, HTTPS_PROXY and NO_PROXY; the endpoint is "},
+    {"proxy", "check http_proxy, HTTPS_PROXY and NO_PROXY for the endpoint "},
     {"connection refused", "nothing listens there: check AWS_ENDPOINT_URL "},
     {"could not resolve host", "check the host name in AWS_ENDPOINT_URL, and DNS "},
     {"client certificate", "give a PEM file and its key with --client-cert and --client-key "},

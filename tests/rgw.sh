@@ -145,6 +145,9 @@ rgw_crypt_s3_kms_backend = testing
 rgw_crypt_s3_kms_encryption_keys = $kKmsKeys
 rgw_thread_pool_size = 64
 rgw_enable_usage_log = false
+# One gateway alone: with a cache it would, after a kill, wait half a minute for its former self to
+# hear of changes.
+rgw_cache_enabled = false
 # No multi-site: no sync threads.
 rgw_run_sync_thread = false
 # Free the memory of deleted objects soon, not after two hours.

@@ -31,8 +31,8 @@ namespace volstream {
 namespace {
 
 constexpr uint64_t kDefaultSeed = 20240611;
-constexpr int kRuns = 100;
-constexpr int kThreads = 10;
+constexpr int kRuns = 110;
+constexpr int kThreads = 12;
 constexpr int kWantedFaults = 500;
 
 uint64_t Seed() {
@@ -66,7 +66,7 @@ class S3FaultSchedule : public ::testing::Test {
   void SetUp() override {
     ASSERT_EQ(mkdir((directory_ / "large").c_str(), 0755), 0);
     ASSERT_EQ(mkdir((directory_ / "small").c_str(), 0755), 0);
-    WriteFile(directory_ / "large/file", RandomBytes(1, 11 * kMiB));
+    WriteFile(directory_ / "large/file", RandomBytes(1, 6 * kMiB));
     WriteFile(directory_ / "small/file", RandomBytes(2, 100 * kKiB));
   }
 

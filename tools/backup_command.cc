@@ -66,7 +66,12 @@ int PruneAll(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& st
       }
       return Prune(storages[i].get(), look, log).status();
     };
-    if (const absl::Status status = prune(); !status.ok()) exit_code = Fail(log, status);
+    const absl::Status status = prune();
+    if (absl::IsCancelled(status)) {
+      return Fail(log, WithContext(InterruptedError(),
+                                   "the new backup is proven, older ones were left as they are"));
+    }
+    if (!status.ok()) exit_code = Fail(log, status);
   }
   return exit_code;
 }

@@ -4,7 +4,7 @@
 //
 // The verbs below go through curl and its own request signing, not through volstream: what they
 // report is a second opinion. They fail the running test when the server refuses.
-// Threads: one thread at a time.
+// Threads: the verbs are safe to call concurrently; stopping and starting the gateway is not.
 #ifndef VOLSTREAM_TESTS_SUPPORT_RGW_H_
 #define VOLSTREAM_TESTS_SUPPORT_RGW_H_
 

@@ -414,10 +414,8 @@ void S3Sink::AddHeaders(S3Request& request, std::vector<HttpHeader> headers) con
   for (HttpHeader& header : headers) request.headers.push_back(std::move(header));
 }
 
-absl::Status S3Sink::WithCleanup(absl::Status status, absl::Status cleanup) const {
-  if (!cleanup.ok()) {
-    status = WithSequel(status, cleanup.message());
-  }
+absl::Status S3Sink::WithCleanup(absl::Status status, const absl::Status& cleanup) const {
+  if (!cleanup.ok()) status = WithSequel(status, cleanup.message());
   // A cancelled Finish keeps its own kind: the interruption is the cause.
   return absl::IsCancelled(status) ? status : WithKind(std::move(status), ErrorKind::kS3);
 }

@@ -90,7 +90,7 @@ class S3Sink : public PartSink {
   // Of the single PUT, whatever became of it: only when what is there is its.
   absl::Status DeleteSingle();
   // `status`, and what could not be cleaned up after it.
-  absl::Status WithCleanup(absl::Status status, absl::Status cleanup) const;
+  absl::Status WithCleanup(absl::Status status, const absl::Status& cleanup) const;
   void AddHeaders(S3Request& request, std::vector<HttpHeader> headers) const;
 
   S3Client* const client_;

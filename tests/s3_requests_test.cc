@@ -60,20 +60,6 @@ TEST(S3Requests, ConditionsGoInHeadersAndTheEtagWithoutQuotes) {
   EXPECT_EQ(PutSmallObjectRequest("k", "body").headers.size(), 1u);
 }
 
-TEST(S3Requests, ReadsWhatABucketKeeps) {
-  EXPECT_EQ(CanonicalQuery(BucketConfigRequest("object-lock").query), "object-lock=");
-  EXPECT_TRUE(*ParseObjectLockEnabled(
-      "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>"
-      "</ObjectLockConfiguration>"));
-  EXPECT_FALSE(*ParseObjectLockEnabled("<ObjectLockConfiguration/>"));
-  EXPECT_FALSE(ParseObjectLockEnabled("<ListBucketResult/>").ok());
-  EXPECT_TRUE(*ParseVersioningEnabled(
-      "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"));
-  EXPECT_FALSE(*ParseVersioningEnabled(
-      "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"));
-  EXPECT_FALSE(ParseVersioningEnabled("").ok());
-}
-
 TEST(S3Requests, ReadsAnErrorDocument) {
   const auto error = ParseErrorDocument(
       "<?xml version=\"1.0\"?>\n<Error><Code>SlowDown</Code><Message>Please &amp; wait</Message>"

@@ -41,7 +41,7 @@ struct RetentionOptions {
   absl::Time now = absl::Now();
 };
 
-// About 170 bytes a backup.
+// A few hundred bytes a backup, names included.
 struct RetentionLook {
   std::vector<BackupInfo> backups;      // the newest first
   std::vector<KeepReasons> plan;        // of the same index

@@ -31,6 +31,8 @@ class S3Lock : public StorageLock {
       : place_(place), owner_(LockOwner::OfThisProcess(place.clock(), kLockLease)) {}
 
   absl::Status Take();
+  // From here on requests are bounded: see kMaxTries.
+  void SetTaken() { taken_ = true; }
   absl::Status Refresh() override;
   absl::Status Release() override;
 
@@ -56,6 +58,7 @@ class S3Lock : public StorageLock {
   const S3LockPlace place_;
   LockOwner owner_;
   std::string etag_;
+  bool taken_ = false;
   bool weak_ = false;  // conditions are not honoured
   bool lost_ = false;
 };
@@ -67,8 +70,10 @@ bool IsRefused(const absl::Status& status) {
 
 absl::StatusOr<HttpResponse> S3Lock::Call(S3Request request, bool cancellable) {
   request.what = absl::StrCat("the lock ", Url());
-  request.max_tries = kMaxTries;
-  request.deadline = kDeadline;
+  if (taken_) {
+    request.max_tries = kMaxTries;
+    request.deadline = kDeadline;
+  }
   if (cancellable) request.cancelled = place_.cancelled;
   return place_.client->Call(std::move(request));
 }
@@ -196,6 +201,7 @@ absl::Status S3Lock::Release() {
 absl::StatusOr<std::unique_ptr<StorageLock>> TakeS3Lock(const S3LockPlace& place) {
   auto lock = std::make_unique<S3Lock>(place);
   const absl::Status status = lock->Take();
+  lock->SetTaken();
   if (status.ok()) return lock;
   // What was written before it failed must not keep others out.
   if (KindOf(status) != ErrorKind::kBusy) lock->Release().IgnoreError();

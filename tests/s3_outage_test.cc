@@ -34,6 +34,13 @@ class S3Outage : public ::testing::Test {
   static void TearDownTestSuite() { delete shared_; }
   static std::string Source() { return *shared_ / "volume"; }
 
+  // All keys but the lock of a run that could not give it up, which runs out by itself.
+  std::vector<std::string> Left() const {
+    std::vector<std::string> keys = rgw_.Keys(bucket_);
+    std::erase_if(keys, [](const std::string& key) { return key.ends_with(".volstream-lock"); });
+    return keys;
+  }
+
   // A backup in four parts, one after the other, through the proxy if there is one.
   Command Backup(const std::vector<std::string>& extra = {}) {
     Command command = rgw_.Volstream({"backup", Source(), "--to", "s3://" + bucket_ + "/p/",
@@ -72,7 +79,7 @@ class S3Outage : public ::testing::Test {
   }
 
   void ExpectNothing(const CommandResult& result) {
-    EXPECT_EQ(rgw_.Keys(bucket_), std::vector<std::string>{}) << result;
+    EXPECT_EQ(Left(), std::vector<std::string>{}) << result;
     EXPECT_EQ(rgw_.OpenUploads(bucket_), std::vector<std::string>{}) << result;
   }
 
@@ -139,7 +146,7 @@ TEST_F(S3Outage, AServerThatStaysAwayFailsTheRunInOneLineWithTheCauseFirst) {
   rgw_.StartGateway();
   ExpectOneError(result, kExitS3, {"part ", "tries", "; and then: ", "abort of the upload"});
   EXPECT_LT(result.err.find("part "), result.err.find("abort of the upload")) << result;
-  EXPECT_EQ(rgw_.Keys(bucket_), std::vector<std::string>{});
+  EXPECT_EQ(Left(), std::vector<std::string>{});
 }
 
 TEST_F(S3Outage, AServerThatIsAwayAtTheStartIsSaidSoSoon) {
@@ -216,7 +223,7 @@ TEST_F(S3Outage, ASecondCtrlCLeavesAtOnceAlthoughTheCleanupHangs) {
   command.Signal(SIGINT);
   const CommandResult result = command.Wait();
   EXPECT_EQ(result.exit_code, kExitInterrupted) << result;
-  EXPECT_EQ(rgw_.Keys(bucket_), std::vector<std::string>{});
+  EXPECT_EQ(Left(), std::vector<std::string>{});
 }
 
 TEST_F(S3Outage, ATimeoutEndsAnUploadIntoSilence) {

@@ -17,6 +17,13 @@ absl::Status SameAgain(const Credentials& credentials) {
                                 credentials.source));
 }
 
+// The last one takes the status over: no reference to it stays on this thread.
+void Answer(const std::vector<CredentialCache::Refreshed>& waiting, absl::Status status) {
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    waiting[i](i + 1 < waiting.size() ? status : std::move(status));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<CredentialCache>> CredentialCache::Create(
@@ -72,7 +79,7 @@ void CredentialCache::Refresh(const Shared& refused, Refreshed done) {
       status = SameAgain(*current_);
     }
   }
-  done(status);
+  done(std::move(status));
 }
 
 std::string CredentialCache::Describe() const {
@@ -119,25 +126,25 @@ void CredentialCache::Run() {
     MutexLock lock(&mu_);
     waiting.swap(waiting_);
   }
-  for (const Refreshed& done : waiting) done(absl::CancelledError("cancelled"));
+  Answer(waiting, absl::CancelledError("cancelled"));
 }
 
 void CredentialCache::FetchOnce() {
   absl::StatusOr<Credentials> fetched = fetch_();
-  absl::Status status = fetched.status();
+  absl::Status status;
   std::vector<Refreshed> waiting;
   {
     MutexLock lock(&mu_);
     if (fetched.ok() && !fetched->SameKeysAs(*current_)) {
       Use(*std::move(fetched));
     } else {
-      if (status.ok()) status = SameAgain(*current_);
+      status = fetched.ok() ? SameAgain(*current_) : std::move(fetched).status();
       fetch_at_ = options_.clock() + options_.retry_after;
     }
     wanted_ = false;
     waiting.swap(waiting_);
   }
-  for (const Refreshed& done : waiting) done(status);
+  Answer(waiting, std::move(status));
 }
 
 }  // namespace volstream

@@ -47,7 +47,7 @@ class CredentialCache {
  public:
   using Shared = std::shared_ptr<const Credentials>;
   // OK once the credentials in use are others than the refused ones.
-  using Refreshed = std::function<void(const absl::Status&)>;
+  using Refreshed = std::function<void(absl::Status)>;
 
   // Fetches, waiting, and fails as that does.
   static absl::StatusOr<std::shared_ptr<CredentialCache>> Create(

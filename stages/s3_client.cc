@@ -159,7 +159,7 @@ bool S3Client::MayRenew(const Job& job) const {
 void S3Client::Renew(const std::shared_ptr<Job>& job, absl::Duration delay,
                      std::shared_ptr<const S3Failure> refusal) {
   job->renewed_at = steady_clock_();
-  credentials_->Refresh(job->signed_with, [=, this](const absl::Status& status) {
+  credentials_->Refresh(job->signed_with, [=, this](absl::Status status) {
     if (status.ok()) return SendNow(job, delay);
     if (absl::IsAlreadyExists(status)) {
       // The issuer keeps to them: the server has the last word.

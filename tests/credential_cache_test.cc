@@ -70,8 +70,8 @@ class CredentialCacheTest : public ::testing::Test {
   static absl::Status Refresh(CredentialCache* cache, const CredentialCache::Shared& refused) {
     absl::Status status;
     Notification done;
-    cache->Refresh(refused, [&](const absl::Status& result) {
-      status = result;
+    cache->Refresh(refused, [&](absl::Status result) {
+      status = std::move(result);
       done.Notify();
     });
     done.WaitForNotification();
@@ -143,7 +143,7 @@ TEST_F(CredentialCacheTest, FetchesForARefusalAndOnceForAll) {
   const CredentialCache::Shared refused = cache->Current();
   std::atomic<int> answered = 0;
   for (int i = 0; i < 3; ++i) {
-    cache->Refresh(refused, [&answered](const absl::Status& status) { answered += status.ok(); });
+    cache->Refresh(refused, [&answered](absl::Status status) { answered += status.ok(); });
   }
   EXPECT_EQ(answered, 0);
   Set(&gate_open_, true);
@@ -189,7 +189,7 @@ TEST_F(CredentialCacheTest, EndsWhatWaitsWhenItGoes) {
   auto cache = NewCache();
   Set(&gate_open_, false);
   std::atomic<int> answered = 0;
-  cache->Refresh(cache->Current(), [&answered](const absl::Status&) { ++answered; });
+  cache->Refresh(cache->Current(), [&answered](absl::Status) { ++answered; });
   AwaitFetches(2);
   Set(&gate_open_, true);
   cache.reset();

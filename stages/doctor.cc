@@ -110,8 +110,10 @@ std::unique_ptr<Doctor> OpenLocalDoctor(std::string directory, FindingSink on_fi
 }
 
 absl::StatusOr<std::unique_ptr<Doctor>> OpenS3Doctor(const S3Location& location,
-                                                     const S3Options& options, uint64_t probe_bytes,
+                                                     const S3Options& given, uint64_t probe_bytes,
                                                      FindingSink on_finding) {
+  S3Options options = given;
+  VS_RETURN_IF_ERROR(ResolveS3Options(&options));
   VS_RETURN_IF_ERROR(ValidateS3Options(options));
   auto doctor = std::make_unique<OwningS3Doctor>(options, NewS3Transport(options));
   VS_RETURN_IF_ERROR(doctor->Open(location, probe_bytes, std::move(on_finding)));

@@ -41,7 +41,7 @@ S3Inspection S3Inspector::Look(const S3Expectation& expected, bool bounded) cons
     request.patient = true;
   }
   S3Inspection result;
-  const absl::StatusOr<HttpResponse> head = client_->Call(std::move(request));
+  absl::StatusOr<HttpResponse> head = client_->Call(std::move(request));
   if (!head.ok()) {
     result.status = head.status();
     result.found = absl::IsNotFound(head.status()) ? Found::kNothing : Found::kUnknown;
@@ -55,6 +55,7 @@ S3Inspection S3Inspector::Look(const S3Expectation& expected, bool bounded) cons
     result.status = MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
                               absl::StrCat(url_, ": bytes differ: ", proof.difference));
   }
+  result.head = *std::move(head);
   return result;
 }
 

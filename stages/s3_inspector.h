@@ -21,6 +21,7 @@ struct S3Inspection {
   std::string etag;
   absl::Status status;                                     // why it is not kOurs
   std::vector<std::pair<std::string, std::string>> facts;  // S3Proof's
+  HttpResponse head;                                       // unless nothing came
 };
 
 class S3Inspector {

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "stages/absl_text.h"
+#include "stages/error_kind.h"
 #include "stages/s3_requests.h"
 
 namespace volstream {
@@ -30,6 +31,29 @@ bool IsMd5Etag(const HttpResponse& response, std::string_view etag) {
   return hash.size() == kMd5Digits && std::all_of(hash.begin(), hash.end(), [](char c) {
            return absl::ascii_isxdigit(static_cast<unsigned char>(c));
          });
+}
+
+absl::Status ConfirmEncryption(S3Encryption asked, const HttpResponse& created,
+                               const std::string& url) {
+  std::string_view wanted;
+  switch (asked) {
+    case S3Encryption::kDefault:
+      return absl::OkStatus();
+    case S3Encryption::kS3:
+      wanted = "SSE-S3";
+      break;
+    case S3Encryption::kKms:
+      wanted = "SSE-KMS";
+      break;
+    case S3Encryption::kCustomerKey:
+      wanted = "SSE-C";
+      break;
+  }
+  if (EncryptionOf(created) == wanted) return absl::OkStatus();
+  return MakeError(
+      ErrorKind::kS3, absl::StatusCode::kFailedPrecondition,
+      absl::StrCat(url, ": the server does not confirm the encryption asked for (", ToAbsl(wanted),
+                   "): choose one that the provider offers, or leave --sse out"));
 }
 
 S3Proof ProveByHead(const HttpResponse& head, const S3Expectation& expected) {

@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "stages/http_transport.h"
+#include "stages/s3_object.h"
 
 namespace volstream {
 
@@ -18,6 +20,10 @@ bool IsMd5Etag(const HttpResponse& response, std::string_view etag);
 
 // "SSE-S3", "SSE-KMS", "SSE-C", or empty: how the server says that it encrypts an object.
 std::string_view EncryptionOf(const HttpResponse& response);
+
+// Fails unless the answer to the request that makes `url` confirms the encryption asked for.
+absl::Status ConfirmEncryption(S3Encryption asked, const HttpResponse& created,
+                               const std::string& url);
 
 struct S3Expectation {
   uint64_t bytes = 0;

@@ -20,7 +20,6 @@ namespace {
 // A page holds at most 1,000 entries of a key of 1,024 bytes (three times that when encoded).
 constexpr size_t kMaxPageBytes = 8 * kMiB;
 constexpr char kXmlHead[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
-constexpr char kXmlNamespace[] = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 S3Request Make(HttpMethod method, std::string_view key) {
   S3Request request;
@@ -30,34 +29,6 @@ S3Request Make(HttpMethod method, std::string_view key) {
 }
 
 HttpHeader ContentMd5(const Md5Digest& md5) { return {"Content-MD5", ToBase64(md5)}; }
-
-std::string XmlText(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      // A parser would turn a bare carriage return into a line feed.
-      case '\r':
-        result += "&#13;";
-        break;
-      default:
-        result.push_back(c);
-    }
-  }
-  return result;
-}
 
 // Undoes encoding-type=url, in which a blank is '+' (AWS) or %20 (Ceph).
 std::string UrlDecode(std::string_view text) {
@@ -105,6 +76,34 @@ absl::StatusOr<absl::Time> TimeOf(const pugi::xml_node& node, const char* child,
 }
 
 }  // namespace
+
+std::string S3XmlText(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      // A parser would turn a bare carriage return into a line feed.
+      case '\r':
+        result += "&#13;";
+        break;
+      default:
+        result.push_back(c);
+    }
+  }
+  return result;
+}
 
 S3Request HeadObjectRequest(std::string_view key) { return Make(HttpMethod::kHead, key); }
 
@@ -158,10 +157,10 @@ S3Request DeleteObjectsRequest(const std::vector<std::string>& keys, bool quiet)
   VS_CHECK(keys.size() <= kS3MaxDeleteBatch);
   S3Request request = Make(HttpMethod::kPost, "");
   request.query = {{"delete", ""}};
-  request.owned_body = absl::StrCat(kXmlHead, "<Delete xmlns=\"", kXmlNamespace, "\"><Quiet>",
+  request.owned_body = absl::StrCat(kXmlHead, "<Delete xmlns=\"", kS3XmlNamespace, "\"><Quiet>",
                                     quiet ? "true" : "false", "</Quiet>");
   for (const std::string& key : keys) {
-    absl::StrAppend(&request.owned_body, "<Object><Key>", XmlText(key), "</Key></Object>");
+    absl::StrAppend(&request.owned_body, "<Object><Key>", S3XmlText(key), "</Key></Object>");
   }
   request.owned_body += "</Delete>";
   request.headers = {ContentMd5(Md5Of(AsBytes(request.owned_body))),
@@ -203,13 +202,13 @@ S3Request CompleteUploadRequest(std::string_view key, std::string_view upload_id
   S3Request request = Make(HttpMethod::kPost, key);
   request.query = {{"uploadId", std::string(upload_id)}};
   std::string& xml = request.owned_body;
-  xml = absl::StrCat(kXmlHead, "<CompleteMultipartUpload xmlns=\"", kXmlNamespace, "\">");
+  xml = absl::StrCat(kXmlHead, "<CompleteMultipartUpload xmlns=\"", kS3XmlNamespace, "\">");
   const absl::string_view element = ToAbsl(checksum_element);
   for (size_t i = 0; i < parts.size(); ++i) {
     absl::StrAppend(&xml, "<Part><PartNumber>", i + 1, "</PartNumber><ETag>",
-                    XmlText(absl::StrCat("\"", parts[i].etag, "\"")), "</ETag>");
+                    S3XmlText(absl::StrCat("\"", parts[i].etag, "\"")), "</ETag>");
     if (!parts[i].checksum.empty()) {
-      absl::StrAppend(&xml, "<", element, ">", XmlText(parts[i].checksum), "</", element, ">");
+      absl::StrAppend(&xml, "<", element, ">", S3XmlText(parts[i].checksum), "</", element, ">");
     }
     xml += "</Part>";
   }

@@ -25,6 +25,10 @@ inline constexpr uint64_t kS3MaxParts = 10'000;
 inline constexpr uint64_t kS3MinPartBytes = 5 * kMiB;  // of every part but the last
 inline constexpr size_t kS3MaxDeleteBatch = 1000;
 
+inline constexpr char kS3XmlNamespace[] = "http://s3.amazonaws.com/doc/2006-03-01/";
+// As the text of an XML element.
+std::string S3XmlText(std::string_view text);
+
 // One request to a bucket, before it is signed.
 struct S3Request {
   HttpMethod method = HttpMethod::kGet;

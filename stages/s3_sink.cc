@@ -13,6 +13,7 @@
 #include "stages/absl_text.h"
 #include "stages/digest.h"
 #include "stages/error_kind.h"
+#include "stages/s3_settings.h"
 
 namespace volstream {
 namespace {
@@ -81,11 +82,11 @@ absl::Status S3Sink::Begin(const StreamShape& shape) {
                      absl::StrCat(url_, ": parts of ", shape.part_bytes,
                                   " bytes are under S3's minimum of 5 MiB; raise --part-size"));
   }
-  if (shape.max_stream_bytes > kS3MaxParts * shape.part_bytes) {
+  if (shape.max_stream_bytes > provider_.max_parts * shape.part_bytes) {
     return MakeError(ErrorKind::kS3, absl::StatusCode::kResourceExhausted,
                      absl::StrCat(url_, ": up to ", shape.max_stream_bytes, " bytes in parts of ",
-                                  shape.part_bytes, " are more than S3's ", kS3MaxParts,
-                                  " parts; raise --part-size"));
+                                  shape.part_bytes, " are more than the provider's ",
+                                  provider_.max_parts, " parts; raise --part-size"));
   }
   S3Request request = CreateUploadRequest(key_);
   request.what = absl::StrCat("begin of the upload of ", url_);
@@ -107,41 +108,19 @@ absl::Status S3Sink::Begin(const StreamShape& shape) {
     return WithCleanup(WithContext(upload_id.status(), url_), AbortUpload());
   }
   upload_id_ = *std::move(upload_id);
-  absl::Status encrypted = CheckEncryption(*response);
+  absl::Status encrypted = ConfirmEncryption(object_.encryption, *response, url_);
   return encrypted.ok() ? encrypted : WithCleanup(std::move(encrypted), AbortUpload());
-}
-
-absl::Status S3Sink::CheckEncryption(const HttpResponse& created) const {
-  const std::string_view told = EncryptionOf(created);
-  std::string_view asked;
-  switch (object_.encryption) {
-    case S3Encryption::kDefault:
-      return absl::OkStatus();
-    case S3Encryption::kS3:
-      asked = "SSE-S3";
-      break;
-    case S3Encryption::kKms:
-      asked = "SSE-KMS";
-      break;
-    case S3Encryption::kCustomerKey:
-      asked = "SSE-C";
-      break;
-  }
-  if (told == asked) return absl::OkStatus();
-  return MakeError(
-      ErrorKind::kS3, absl::StatusCode::kFailedPrecondition,
-      absl::StrCat(url_, ": the server does not confirm the encryption asked for (", ToAbsl(asked),
-                   "): choose one that the provider offers, or leave --sse out"));
 }
 
 void S3Sink::Put(std::shared_ptr<const Part> part, Done done) {
   auto job = std::make_shared<PutJob>();
   job->part = std::move(part);
   job->done = std::move(done);
-  if (job->part->number() > kS3MaxParts) {
-    job->End(MakeError(ErrorKind::kS3, absl::StatusCode::kResourceExhausted,
-                       absl::StrCat(url_, ": part ", job->part->number(), " is beyond S3's ",
-                                    kS3MaxParts, " parts; raise --part-size")));
+  if (job->part->number() > provider_.max_parts) {
+    job->End(
+        MakeError(ErrorKind::kS3, absl::StatusCode::kResourceExhausted,
+                  absl::StrCat(url_, ": part ", job->part->number(), " is beyond the provider's ",
+                               provider_.max_parts, " parts; raise --part-size")));
     return;
   }
   if (single_ && job->part->index != 0) {
@@ -193,7 +172,8 @@ void S3Sink::OnPut(const std::shared_ptr<PutJob>& job, absl::StatusOr<HttpRespon
       return;
     }
   } else if (single_) {
-    if (absl::Status encrypted = CheckEncryption(*result); !encrypted.ok()) {
+    if (absl::Status encrypted = ConfirmEncryption(object_.encryption, *result, url_);
+        !encrypted.ok()) {
       job->End(std::move(encrypted));
       return;
     }
@@ -268,7 +248,17 @@ S3Expectation S3Sink::Expected(const StreamSummary& summary) const {
   return expected;
 }
 
-absl::StatusOr<std::string> S3Sink::Proven(S3Inspection inspection) {
+absl::StatusOr<std::string> S3Sink::Proven(S3Inspection inspection, const S3Expectation& expected) {
+  const absl::StatusOr<bool> changed =
+      EnsureSettings(client_, key_, object_, inspection.head, absl::Now());
+  // Not what was asked for; and nothing holds it yet.
+  if (!changed.ok()) return WithCleanup(changed.status(), DeleteMade());
+  if (*changed) {
+    if (S3Inspection again = inspector_.Look(expected, /*bounded=*/true);
+        again.found == Found::kOurs) {
+      inspection = std::move(again);
+    }
+  }
   facts_ = std::move(inspection.facts);
   return std::move(inspection.etag);
 }
@@ -276,7 +266,7 @@ absl::StatusOr<std::string> S3Sink::Proven(S3Inspection inspection) {
 absl::StatusOr<std::string> S3Sink::FinishSingle(const StreamSummary& summary) {
   const S3Expectation expected = Expected(summary);
   S3Inspection inspection = inspector_.LookTwice(expected);
-  if (inspection.found == Found::kOurs) return Proven(std::move(inspection));
+  if (inspection.found == Found::kOurs) return Proven(std::move(inspection), expected);
   // The PUT's own ETag was compared already; a key that may only write can prove no more.
   if (absl::IsPermissionDenied(inspection.status)) {
     facts_ = {{"proof", "Content-MD5 and the ETag of the answer; the key may not read"}};
@@ -326,7 +316,7 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
     version_id_ = std::string(completed->Header("x-amz-version-id"));
   }
   S3Inspection inspection = inspector_.LookTwice(expected);
-  if (inspection.found == Found::kOurs) return Proven(std::move(inspection));
+  if (inspection.found == Found::kOurs) return Proven(std::move(inspection), expected);
   // Whoever said that it was complete.
   if (inspection.found == Found::kNothing) {
     return WithCleanup(std::move(inspection.status), AbortUpload());
@@ -343,13 +333,13 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
 absl::StatusOr<std::string> S3Sink::ResolveUnclear(const S3Expectation& expected,
                                                    absl::Status cause) {
   S3Inspection inspection = inspector_.Look(expected, /*bounded=*/true);
-  if (inspection.found == Found::kOurs) return Proven(std::move(inspection));
+  if (inspection.found == Found::kOurs) return Proven(std::move(inspection), expected);
   const absl::Status aborted = AbortUpload();
   // Complete may have been at work until the abort came; only now is its outcome settled.
   if (inspection.found == Found::kNothing) inspection = inspector_.Look(expected, /*bounded=*/true);
   switch (inspection.found) {
     case Found::kOurs:
-      return Proven(std::move(inspection));
+      return Proven(std::move(inspection), expected);
     case Found::kNothing:
       return WithCleanup(std::move(cause), aborted);
     case Found::kOther:

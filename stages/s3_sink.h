@@ -72,15 +72,13 @@ class S3Sink : public PartSink {
   void Send(const std::shared_ptr<PutJob>& job);
   void OnPut(const std::shared_ptr<PutJob>& job, absl::StatusOr<HttpResponse> result);
   absl::Status CheckParts(const StreamSummary& summary) const ABSL_LOCKS_EXCLUDED(mu_);
-  // Fails unless the answer to the request that makes the object confirms its encryption.
-  absl::Status CheckEncryption(const HttpResponse& created) const;
   S3Expectation Expected(const StreamSummary& summary) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<std::string> FinishSingle(const StreamSummary& summary);
   absl::StatusOr<std::string> FinishUpload(const StreamSummary& summary);
   absl::StatusOr<HttpResponse> Complete(const StreamSummary& summary);
   // After a Complete of which nobody knows whether it took effect.
   absl::StatusOr<std::string> ResolveUnclear(const S3Expectation& expected, absl::Status cause);
-  absl::StatusOr<std::string> Proven(S3Inspection inspection);
+  absl::StatusOr<std::string> Proven(S3Inspection inspection, const S3Expectation& expected);
   absl::Status AbortUpload();
   // Begins whose answers were lost left uploads that nobody knows of. Nothing unless Begin was
   // unclear; what stays is found by a later prune.

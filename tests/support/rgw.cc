@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <atomic>
 #include <cctype>
@@ -192,6 +193,20 @@ RgwObject Rgw::Head(const std::string& bucket, const std::string& key) const {
   object.etag = WithoutQuotes(out.substr(0, space));
   if (space != std::string::npos) object.bytes = std::stoull("0" + out.substr(space + 1));
   return object;
+}
+
+std::string Rgw::HeadText(const std::string& bucket, const std::string& key) const {
+  std::string text = Curl({"--head", UrlOf(bucket, key)}).out;
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+size_t Rgw::CountMarkers(const std::string& bucket) const {
+  pugi::xml_document document;
+  document.load_string(Curl({endpoint_ + "/" + bucket + "?versions="}).out.c_str());
+  const auto markers = document.document_element().children("DeleteMarker");
+  return static_cast<size_t>(std::distance(markers.begin(), markers.end()));
 }
 
 std::vector<RgwObject> Rgw::List(const std::string& bucket, const std::string& prefix) const {

@@ -56,10 +56,13 @@ class Rgw {
   std::string NewLockBucket() const;
   // Of a bucket with versions: all that it keeps, delete markers left out.
   size_t CountVersions(const std::string& bucket) const;
+  size_t CountMarkers(const std::string& bucket) const;
   void Put(const std::string& bucket, const std::string& key, std::string_view contents) const;
   std::string Get(const std::string& bucket, const std::string& key) const;
   // ETag and size as a HEAD request reports them.
   RgwObject Head(const std::string& bucket, const std::string& key) const;
+  // All headers of that answer, in lower case.
+  std::string HeadText(const std::string& bucket, const std::string& key) const;
   // Sorted by key.
   std::vector<RgwObject> List(const std::string& bucket, const std::string& prefix = "") const;
   std::vector<std::string> Keys(const std::string& bucket, const std::string& prefix = "") const;

@@ -28,7 +28,7 @@ size_t OnRead(char* out, size_t size, size_t count, void* context) {
   size_t bytes = std::min(size * count, job.request.body.size() - job.sent_bytes);
   if (job.send_limit != nullptr && bytes > 0) {
     const RateLimit::TimePoint now = std::chrono::steady_clock::now();
-    const RateLimit::Grant grant = job.send_limit->Take(bytes, now);
+    const RateLimit::Grant grant = job.send_limit->Take(bytes, now, &job.send_ticket);
     if (grant.bytes == 0) {
       job.paused = true;
       job.resume_at = now + absl::ToChronoNanoseconds(grant.wait);

@@ -21,6 +21,7 @@ struct CurlJob {
   HttpResponse response;
   size_t sent_bytes = 0;  // of request.body, by the current pass over it
   RateLimit* send_limit = nullptr;
+  RateLimit::Ticket send_ticket;
   bool paused = false;  // until send_limit lets the body go on, at
   RateLimit::TimePoint resume_at;
   bool head_complete = false;  // of the final answer

@@ -8,32 +8,38 @@
 namespace volstream {
 namespace {
 
-// Of a second. Short enough that a link does not see bursts, long enough for few calls.
-constexpr double kDepth = 1.0 / 8;
-// Large enough for a TLS record and for few system calls.
-constexpr double kLargestPiece = 16 * kKiB;
+// What may be saved up. Short enough that a link does not see bursts.
+constexpr std::chrono::milliseconds kDepth(125);
+// A piece takes about this part of a second, so that many senders each move on often; but it is no
+// smaller than a TLS record where the rate allows for it, which keeps system calls few.
+constexpr double kPiecesPerSecond = 100;
+constexpr double kSmallestPiece = 16 * kKiB;
+
+size_t PieceOf(double rate) {
+  const double depth = rate * std::chrono::duration<double>(kDepth).count();
+  return static_cast<size_t>(
+      std::max(1.0, std::min(depth, std::max(kSmallestPiece, rate / kPiecesPerSecond))));
+}
 
 }  // namespace
 
 RateLimit::RateLimit(uint64_t bytes_per_second)
-    : rate_(static_cast<double>(bytes_per_second)),
-      depth_(std::max(1.0, rate_ * kDepth)),
-      piece_(std::min(kLargestPiece, depth_)) {
+    : rate_(static_cast<double>(bytes_per_second)), piece_(PieceOf(rate_)) {
   VS_CHECK(bytes_per_second > 0);
 }
 
-RateLimit::Grant RateLimit::Take(size_t wanted, TimePoint now) {
+RateLimit::Grant RateLimit::Take(size_t wanted, TimePoint now, Ticket* ticket) {
   if (wanted == 0) return {};
-  MutexLock lock(&mu_);
-  if (now > filled_at_) {
-    const double seconds = std::chrono::duration<double>(now - filled_at_).count();
-    saved_ = std::min(depth_, saved_ + seconds * rate_);
-    filled_at_ = now;
+  if (ticket->bytes == 0) {
+    MutexLock lock(&mu_);
+    ticket->at = std::max(free_at_, now - kDepth);
+    ticket->bytes = std::min(wanted, piece_);
+    const std::chrono::duration<double> takes(static_cast<double>(ticket->bytes) / rate_);
+    free_at_ = ticket->at + std::chrono::duration_cast<TimePoint::duration>(takes);
   }
-  const double least = std::min(piece_, static_cast<double>(wanted));
-  if (saved_ < least) return {0, absl::Seconds((least - saved_) / rate_)};
-  const size_t bytes = std::min(wanted, static_cast<size_t>(saved_));
-  saved_ -= static_cast<double>(bytes);
+  if (ticket->at > now) return {0, absl::FromChrono(ticket->at - now)};
+  const size_t bytes = std::min(wanted, ticket->bytes);
+  ticket->bytes = 0;
   return {bytes, absl::ZeroDuration()};
 }
 

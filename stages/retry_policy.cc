@@ -28,9 +28,9 @@ constexpr std::string_view kThrottleCodes[] = {"SlowDown",
                                                "RequestLimitExceeded",
                                                "BandwidthLimitExceeded"};
 constexpr std::string_view kOutageCodes[] = {"RequestTimeout", "InternalError", "OperationAborted"};
-// The body was damaged on its way; ours is still whole.
-constexpr std::string_view kDamageCodes[] = {"BadDigest", "XAmzContentSHA256Mismatch",
-                                             "IncompleteBody"};
+// The body was damaged on its way, and ours is still whole; or a try before it is still at work.
+constexpr std::string_view kPassingCodes[] = {"BadDigest", "XAmzContentSHA256Mismatch",
+                                              "IncompleteBody", "ConditionalRequestConflict"};
 
 }  // namespace
 
@@ -41,7 +41,7 @@ RetryVerdict RetryPolicy::Classify(const TryOutcome& outcome) {
                : RetryVerdict::kNo;
   }
   if (outcome.s3_code == "RequestTimeTooSkewed") return RetryVerdict::kAfterClockFix;
-  if (IsOneOf(outcome.s3_code, kDamageCodes)) return RetryVerdict::kYes;
+  if (IsOneOf(outcome.s3_code, kPassingCodes)) return RetryVerdict::kYes;
   if (IsThrottle(outcome) || IsOneOf(outcome.s3_code, kOutageCodes)) return RetryVerdict::kOutage;
   switch (outcome.http_status) {
     case 408:

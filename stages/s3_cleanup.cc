@@ -18,10 +18,6 @@ constexpr int kMaxAborts = 3;
 constexpr absl::Duration kAbortBudget = absl::Seconds(30);
 constexpr int kMaxStrayPages = 3;
 
-bool IsGone(const absl::Status& status) {
-  return S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status);
-}
-
 }  // namespace
 
 S3Cleanup::S3Cleanup(S3Client* client, std::string key)

@@ -48,11 +48,6 @@ std::string Rate(uint64_t bytes, absl::Duration elapsed) {
                          static_cast<double>(bytes) / 1e6 / absl::ToDoubleSeconds(elapsed));
 }
 
-bool IsConditionRefused(const absl::Status& status) {
-  const std::string code = S3CodeOf(status);
-  return code == "PreconditionFailed" || code == "ConditionalRequestConflict";
-}
-
 }  // namespace
 
 S3Doctor::S3Doctor(S3Client* client, const S3Location& location, const S3Options& options,
@@ -240,7 +235,7 @@ void S3Doctor::CheckConditionalPut() {
   const std::string small = bytes_.substr(0, kSmallBytes);
   const absl::StatusOr<HttpResponse> again =
       probe_.Put(probe_.KeyOf("object"), AsBytes(small), {{"If-None-Match", "*"}});
-  const bool honoured = !again.ok() && IsConditionRefused(again.status());
+  const bool honoured = !again.ok() && IsConditionFailed(again.status());
   if (honoured && provider_.conditional_puts) {
     return Tell(
         State::kOk, "conditional put",

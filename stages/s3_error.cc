@@ -221,4 +221,15 @@ std::string S3CodeOf(const absl::Status& status) {
   return payload.has_value() ? std::string(*payload) : "";
 }
 
+bool IsConditionFailed(const absl::Status& status) {
+  const std::string code = S3CodeOf(status);
+  // A 412 may come without a document.
+  return code == "PreconditionFailed" || code == "ConditionalRequestConflict" ||
+         (code.empty() && absl::IsAborted(status));
+}
+
+bool IsGone(const absl::Status& status) {
+  return S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status);
+}
+
 }  // namespace volstream

@@ -32,6 +32,13 @@ absl::Status S3StatusOf(const S3Failure& failure, std::string_view what, std::st
 // <Code> of the answer behind a Status made here; empty if there was none.
 std::string S3CodeOf(const absl::Status& status);
 
+// A condition of the request (If-None-Match, If-Match) did not hold; perhaps as an earlier try of
+// its own has changed the object before its answer was lost.
+bool IsConditionFailed(const absl::Status& status);
+
+// There is no such upload, or no such object.
+bool IsGone(const absl::Status& status);
+
 }  // namespace volstream
 
 #endif  // VOLSTREAM_STAGES_S3_ERROR_H_

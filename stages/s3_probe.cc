@@ -111,9 +111,14 @@ absl::StatusOr<std::string> S3Probe::Get(const std::string& key, size_t max_byte
 absl::StatusOr<std::string> S3Probe::BeginUpload(const std::string& key) {
   S3Request request = CreateUploadRequest(key);
   request.headers = object_.CreateHeaders(absl::Now(), /*archive=*/false);
-  VS_ASSIGN_OR_RETURN(
-      const HttpResponse answer,
-      Call(std::move(request), absl::StrCat("begin of an upload of ", client_->UrlOf(key))));
+  const uint64_t retries = client_->retries();
+  const absl::StatusOr<HttpResponse> result =
+      Call(std::move(request), absl::StrCat("begin of an upload of ", client_->UrlOf(key)));
+  if (client_->retries() != retries || absl::IsUnavailable(result.status()) ||
+      absl::IsCancelled(result.status())) {
+    unclear_keys_.push_back(key);
+  }
+  VS_ASSIGN_OR_RETURN(const HttpResponse answer, result);
   VS_ASSIGN_OR_RETURN(std::string upload_id, ParseUploadId(answer.body));
   uploads_.emplace_back(key, upload_id);
   return upload_id;
@@ -206,6 +211,10 @@ std::vector<std::string> S3Probe::Clean() {
   std::vector<std::string> left;
   for (const auto& [key, upload_id] : uploads_) {
     const absl::Status status = S3Cleanup(client_, key).AbortUpload(upload_id);
+    if (!status.ok()) left.push_back(std::string(status.message()));
+  }
+  for (const std::string& key : unclear_keys_) {
+    const absl::Status status = S3Cleanup(client_, key).AbortOthers("");
     if (!status.ok()) left.push_back(std::string(status.message()));
   }
   for (const Object& object : objects_) {

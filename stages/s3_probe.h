@@ -71,6 +71,7 @@ class S3Probe {
   const std::shared_ptr<CancelFlag> cancelled_;
   std::vector<Object> objects_;
   std::vector<std::pair<std::string, std::string>> uploads_;  // key and id
+  std::vector<std::string> unclear_keys_;  // of begins whose answers may have been lost
 };
 
 }  // namespace volstream

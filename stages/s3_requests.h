@@ -21,7 +21,6 @@
 namespace volstream {
 
 // S3's limits.
-inline constexpr uint64_t kS3MaxParts = 10'000;
 inline constexpr uint64_t kS3MinPartBytes = 5 * kMiB;  // of every part but the last
 inline constexpr size_t kS3MaxDeleteBatch = 1000;
 

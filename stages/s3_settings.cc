@@ -11,9 +11,6 @@
 namespace volstream {
 namespace {
 
-// The second of the request is not that of the beginning of the upload.
-constexpr absl::Duration kSlack = absl::Minutes(1);
-
 S3Request PutPart(std::string_view key, std::string_view version_id, std::string_view part,
                   std::string body) {
   S3Request request;
@@ -27,12 +24,13 @@ S3Request PutPart(std::string_view key, std::string_view version_id, std::string
   return request;
 }
 
-bool IsHeld(const S3ObjectOptions& options, const HttpResponse& head, absl::Time now) {
-  absl::Time until;
+bool IsHeld(const HttpResponse& head, absl::Time until) {
+  absl::Time held;
+  // Dates are sent in whole seconds.
   return absl::ParseTime(absl::RFC3339_full,
-                         ToAbsl(head.Header("x-amz-object-lock-retain-until-date")), &until,
+                         ToAbsl(head.Header("x-amz-object-lock-retain-until-date")), &held,
                          nullptr) &&
-         until + kSlack >= now + options.lock_for;
+         held + absl::Seconds(1) >= until;
 }
 
 // A server that does not tell is taken to have them.
@@ -64,25 +62,29 @@ S3Request PutTaggingRequest(std::string_view key, std::string_view version_id,
   return PutPart(key, version_id, "tagging", std::move(body));
 }
 
-absl::StatusOr<bool> EnsureSettings(S3Client* client, const std::string& key,
-                                    const S3ObjectOptions& options, const HttpResponse& head,
-                                    absl::Time now) {
-  bool changed = false;
-  const std::string_view version_id = head.Header("x-amz-version-id");
-  if (!options.lock_mode.empty() && !IsHeld(options, head, now)) {
-    S3Request request =
-        PutRetentionRequest(key, version_id, options.lock_mode, now + options.lock_for);
-    request.what = absl::StrCat("Object Lock of ", client->UrlOf(key));
-    VS_RETURN_IF_ERROR(client->Call(std::move(request)).status());
-    changed = true;
-  }
-  if (!options.tags.empty() && !HasTags(options, head)) {
-    S3Request request = PutTaggingRequest(key, version_id, options.tags);
-    request.what = absl::StrCat("tags of ", client->UrlOf(key));
-    VS_RETURN_IF_ERROR(client->Call(std::move(request)).status());
-    changed = true;
-  }
-  return changed;
+absl::StatusOr<bool> EnsureLock(S3Client* client, const std::string& key,
+                                const S3ObjectOptions& options, const HttpResponse& head,
+                                absl::Time until, std::shared_ptr<const CancelFlag> cancelled) {
+  if (options.lock_mode.empty() || IsHeld(head, until)) return false;
+  S3Request request =
+      PutRetentionRequest(key, head.Header("x-amz-version-id"), options.lock_mode, until);
+  request.what = absl::StrCat("Object Lock of ", client->UrlOf(key));
+  request.patient = true;
+  request.cancelled = std::move(cancelled);
+  VS_RETURN_IF_ERROR(client->Call(std::move(request)).status());
+  return true;
+}
+
+absl::StatusOr<bool> EnsureTags(S3Client* client, const std::string& key,
+                                const S3ObjectOptions& options, const HttpResponse& head,
+                                std::shared_ptr<const CancelFlag> cancelled) {
+  if (options.tags.empty() || HasTags(options, head)) return false;
+  S3Request request = PutTaggingRequest(key, head.Header("x-amz-version-id"), options.tags);
+  request.what = absl::StrCat("tags of ", client->UrlOf(key));
+  request.patient = true;
+  request.cancelled = std::move(cancelled);
+  VS_RETURN_IF_ERROR(client->Call(std::move(request)).status());
+  return true;
 }
 
 }  // namespace volstream

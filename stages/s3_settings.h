@@ -5,6 +5,7 @@
 #ifndef VOLSTREAM_STAGES_S3_SETTINGS_H_
 #define VOLSTREAM_STAGES_S3_SETTINGS_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,11 +26,15 @@ S3Request PutRetentionRequest(std::string_view key, std::string_view version_id,
 S3Request PutTaggingRequest(std::string_view key, std::string_view version_id,
                             const std::vector<std::pair<std::string, std::string>>& tags);
 
-// Asks again for what the options ask for and `head`, the object's HEAD answer, contradicts; true
-// if there was such a thing. A lock has to last until `now` and lock_for.
-absl::StatusOr<bool> EnsureSettings(S3Client* client, const std::string& key,
-                                    const S3ObjectOptions& options, const HttpResponse& head,
-                                    absl::Time now);
+// Ask again for what the options ask for and `head`, the object's HEAD answer, contradicts; true if
+// there was such a thing. The lock has to last until `until`. They wait out outages, and end soon
+// once `cancelled` is set.
+absl::StatusOr<bool> EnsureLock(S3Client* client, const std::string& key,
+                                const S3ObjectOptions& options, const HttpResponse& head,
+                                absl::Time until, std::shared_ptr<const CancelFlag> cancelled);
+absl::StatusOr<bool> EnsureTags(S3Client* client, const std::string& key,
+                                const S3ObjectOptions& options, const HttpResponse& head,
+                                std::shared_ptr<const CancelFlag> cancelled);
 
 }  // namespace volstream
 

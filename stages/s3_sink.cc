@@ -25,17 +25,6 @@ constexpr int kMaxSends = 3;
 // A server joins the parts before it answers, and some say nothing meanwhile.
 constexpr int kCompleteStallFactor = 5;
 
-bool IsGone(const absl::Status& status) {
-  return S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status);
-}
-
-// A conditional write met an object of that name, perhaps the one that an earlier try of its own
-// had made before its answer was lost.
-bool IsTaken(const absl::Status& status) {
-  const std::string code = S3CodeOf(status);
-  return code == "PreconditionFailed" || code == "ConditionalRequestConflict";
-}
-
 absl::Status Integrity(const std::string& message) {
   return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss, message);
 }
@@ -75,6 +64,7 @@ S3Sink::S3Sink(S3Client* client, std::string key, const S3ObjectOptions& object,
 
 absl::Status S3Sink::Begin(const StreamShape& shape) {
   VS_CHECK(shape.part_bytes > 0);
+  begun_at_ = absl::Now();
   single_ = shape.max_stream_bytes > 0 && shape.max_stream_bytes <= shape.part_bytes;
   if (single_) return absl::OkStatus();
   if (shape.part_bytes < kS3MinPartBytes) {
@@ -91,14 +81,14 @@ absl::Status S3Sink::Begin(const StreamShape& shape) {
   S3Request request = CreateUploadRequest(key_);
   request.what = absl::StrCat("begin of the upload of ", url_);
   request.cancelled = cancelled_;
-  AddHeaders(request, object_.CreateHeaders(absl::Now(), /*archive=*/true));
+  AddHeaders(request, object_.CreateHeaders(begun_at_, /*archive=*/true));
   if (checksum_.enabled()) {
     AddHeaders(request, {{"x-amz-checksum-algorithm", std::string(checksum_.algorithm())},
                          {"x-amz-checksum-type", "FULL_OBJECT"}});
   }
   const uint64_t retries = client_->retries();
   const absl::StatusOr<HttpResponse> response = client_->Call(std::move(request));
-  // Of this client nothing else is under way.
+  // Others that use this client may have counted as well; then there is nothing to be found.
   begin_unclear_ = client_->retries() != retries || absl::IsUnavailable(response.status()) ||
                    absl::IsCancelled(response.status());
   if (!response.ok()) return WithCleanup(response.status(), AbortUpload());
@@ -139,8 +129,11 @@ void S3Sink::Send(const std::shared_ptr<PutJob>& job) {
   if (single_) {
     request = PutObjectRequest(key_, part.data(), part.digest.md5);
     request.what = url_;
-    AddHeaders(request, object_.CreateHeaders(absl::Now(), /*archive=*/true));
-    if (provider_.conditional_puts) AddHeaders(request, {{"If-None-Match", "*"}});
+    AddHeaders(request, object_.CreateHeaders(begun_at_, /*archive=*/true));
+    // Sent again, it replaces what it has made itself.
+    if (provider_.conditional_puts && job->sends == 1) {
+      AddHeaders(request, {{"If-None-Match", "*"}});
+    }
     S3Expectation expected;
     expected.bytes = part.bytes;
     expected.etag = ToHex(part.digest.md5);
@@ -164,7 +157,7 @@ void S3Sink::Send(const std::shared_ptr<PutJob>& job) {
 
 void S3Sink::OnPut(const std::shared_ptr<PutJob>& job, absl::StatusOr<HttpResponse> result) {
   if (!result.ok()) {
-    if (single_ && IsTaken(result.status())) {
+    if (single_ && IsConditionFailed(result.status())) {
       // Finish finds out whose object it is.
       result = HttpResponse();
     } else {
@@ -172,14 +165,16 @@ void S3Sink::OnPut(const std::shared_ptr<PutJob>& job, absl::StatusOr<HttpRespon
       return;
     }
   } else if (single_) {
+    {
+      MutexLock lock(&mu_);
+      made_ = true;
+      version_id_ = std::string(result->Header("x-amz-version-id"));
+    }
     if (absl::Status encrypted = ConfirmEncryption(object_.encryption, *result, url_);
         !encrypted.ok()) {
       job->End(std::move(encrypted));
       return;
     }
-    MutexLock lock(&mu_);
-    made_ = true;
-    version_id_ = std::string(result->Header("x-amz-version-id"));
   }
   const Part& part = *job->part;
   const std::string md5 = ToHex(part.digest.md5);
@@ -249,26 +244,48 @@ S3Expectation S3Sink::Expected(const StreamSummary& summary) const {
 }
 
 absl::StatusOr<std::string> S3Sink::Proven(S3Inspection inspection, const S3Expectation& expected) {
-  const absl::StatusOr<bool> changed =
-      EnsureSettings(client_, key_, object_, inspection.head, absl::Now());
-  // Not what was asked for; and nothing holds it yet.
-  if (!changed.ok()) return WithCleanup(changed.status(), DeleteMade());
-  if (*changed) {
+  const HttpResponse& head = inspection.head;
+  {
+    MutexLock lock(&mu_);
+    if (version_id_.empty()) version_id_ = std::string(head.Header("x-amz-version-id"));
+  }
+  const absl::StatusOr<bool> locked =
+      EnsureLock(client_, key_, object_, head, begun_at_ + object_.lock_for, cancelled_);
+  if (!locked.ok()) {
+    // What is held already, if not for as long, cannot be removed.
+    const bool held = !head.Header("x-amz-object-lock-retain-until-date").empty();
+    return WithCleanup(locked.status(), held ? absl::OkStatus() : DeleteMade());
+  }
+  const absl::StatusOr<bool> tagged = EnsureTags(client_, key_, object_, head, cancelled_);
+  if (*locked) {
     if (S3Inspection again = inspector_.Look(expected, /*bounded=*/true);
         again.found == Found::kOurs) {
       inspection = std::move(again);
     }
   }
   facts_ = std::move(inspection.facts);
+  // The backup is as good without them.
+  if (!tagged.ok()) {
+    facts_.emplace_back("tags", absl::StrCat("not stored: ", tagged.status().message()));
+  }
   return std::move(inspection.etag);
 }
 
 absl::StatusOr<std::string> S3Sink::FinishSingle(const StreamSummary& summary) {
   const S3Expectation expected = Expected(summary);
+  bool made;
+  {
+    MutexLock lock(&mu_);
+    made = made_;
+  }
   S3Inspection inspection = inspector_.LookTwice(expected);
+  if (inspection.found == Found::kOurs && !made) {
+    // Only its bytes are known to be ours.
+    VS_RETURN_IF_ERROR(ConfirmEncryption(object_.encryption, inspection.head, url_));
+  }
   if (inspection.found == Found::kOurs) return Proven(std::move(inspection), expected);
   // The PUT's own ETag was compared already; a key that may only write can prove no more.
-  if (absl::IsPermissionDenied(inspection.status)) {
+  if (made && absl::IsPermissionDenied(inspection.status)) {
     facts_ = {{"proof", "Content-MD5 and the ETag of the answer; the key may not read"}};
     return expected.etag;
   }
@@ -302,12 +319,14 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
   const S3Expectation expected = Expected(summary);
   // What it could not remove is no reason to give up the upload.
   AbortStrays().IgnoreError();
+  const uint64_t retries = client_->retries();
   const absl::StatusOr<HttpResponse> completed = Complete(summary);
   if (!completed.ok()) {
     const absl::Status& status = completed.status();
     // NoSuchUpload: an earlier try whose answer was lost may have done it all.
     const bool unclear = absl::IsUnavailable(status) || absl::IsCancelled(status) ||
-                         IsGone(status) || IsTaken(status);
+                         IsGone(status) || IsConditionFailed(status) ||
+                         client_->retries() != retries;
     if (unclear) return ResolveUnclear(expected, status);
     return WithCleanup(status, AbortUpload());
   }
@@ -392,8 +411,7 @@ absl::Status S3Sink::DeleteSingle() {
       return absl::InternalError(
           absl::StrCat("an object with other bytes is at ", url_, "; left as it is"));
     }
-    // A key that may not read may still remove.
-    if (inspection.found == Found::kUnknown && !absl::IsPermissionDenied(inspection.status)) {
+    if (inspection.found == Found::kUnknown) {
       return absl::UnknownError(absl::StrCat("whether ", url_, " exists is not known"));
     }
   }

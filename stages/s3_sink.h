@@ -26,6 +26,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "engine/message.h"
 #include "engine/mutex.h"
 #include "engine/stage.h"
@@ -100,6 +101,7 @@ class S3Sink : public PartSink {
   const S3Cleanup cleanup_;
   const std::shared_ptr<CancelFlag> cancelled_;
   const S3Inspector inspector_;
+  absl::Time begun_at_;         // set by Begin
   bool single_ = false;         // set by Begin
   std::string upload_id_;       // set by Begin
   bool begin_unclear_ = false;  // there may be uploads beside ours

@@ -386,7 +386,7 @@ absl::StatusOr<std::vector<std::string>> S3Storage::RemoveStale(std::string_view
       S3Request abort = AbortUploadRequest(upload.key, upload.upload_id);
       abort.what = absl::StrCat("abort of a stale upload of ", client_->UrlOf(upload.key));
       const absl::Status status = client_->Call(std::move(abort)).status();
-      if (S3CodeOf(status) == "NoSuchUpload" || absl::IsNotFound(status)) continue;
+      if (IsGone(status)) continue;
       VS_RETURN_IF_ERROR(status);
       removed.push_back(absl::StrCat(
           "the unfinished upload of ", client_->UrlOf(upload.key), " begun ",

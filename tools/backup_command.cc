@@ -42,6 +42,10 @@ void LogOutcomes(const BackupReport& report, Log* log) {
       log->Success(absl::StrCat(outcome.archive, " is proven: ", BytesText(report.receipt.bytes),
                                 outcome.etag.empty() ? "" : ", ETag ", outcome.etag, ", MD5 ",
                                 report.receipt.md5));
+      const auto tags = outcome.facts.find("tags");
+      if (tags != outcome.facts.end()) {
+        log->Warning(absl::StrCat(outcome.archive, ": tags ", tags->second));
+      }
     } else if (!outcome.status.ok() && outcome.status.message() != report.status.message()) {
       log->Error(std::string(outcome.status.message()));
     }

@@ -77,6 +77,7 @@ std::string LockOwner::ToJson() const {
   json["process"] = process;
   json["started"] = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", started, absl::UTCTimeZone());
   json["lease_seconds"] = absl::ToInt64Seconds(lease);
+  json["writes"] = writes;
   if (released) json["released"] = true;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -95,6 +96,7 @@ absl::StatusOr<LockOwner> LockOwner::FromJson(std::string_view text) {
     owner.process = json.value("process", "");
     owner.lease = absl::Seconds(json.value("lease_seconds", int64_t{0}));
     owner.released = json.value("released", false);
+    owner.writes = json.value("writes", int64_t{0});
     if (owner.id.empty() ||
         !absl::ParseTime(absl::RFC3339_full, json.value("started", ""), &owner.started, nullptr)) {
       return absl::DataLossError("damaged lock");

@@ -1,6 +1,5 @@
 #include "stages/lock_owner.h"
 
-#include <limits.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -13,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "stages/host_name.h"
 #include "stages/warnings.h"
 
 namespace volstream {
@@ -59,8 +59,7 @@ LockOwner LockOwner::OfThisProcess(absl::Time now, absl::Duration lease) {
   LockOwner owner;
   std::random_device random;
   for (int i = 0; i < 4; ++i) absl::StrAppendFormat(&owner.id, "%08x", random());
-  char host[HOST_NAME_MAX + 1] = {};
-  if (gethostname(host, sizeof(host) - 1) == 0) owner.host = host;
+  owner.host = HostName();
   owner.pid = getpid();
   owner.process = ProcessText(owner.pid);
   owner.started = now;

@@ -1,9 +1,7 @@
 #include "stages/backup.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -19,6 +17,7 @@
 #include "stages/destination_check.h"
 #include "stages/error_kind.h"
 #include "stages/gzip_codec.h"
+#include "stages/host_name.h"
 #include "stages/part_hash.h"
 #include "stages/part_plan.h"
 #include "stages/stream_limit.h"
@@ -44,11 +43,6 @@ std::string StemOf(const BackupOptions& options) {
   // Docker keeps the volume X in .../volumes/X/_data.
   if (path.filename() == "_data") path = path.parent_path();
   return StemFrom(path.filename().string());
-}
-
-std::string HostName() {
-  char name[HOST_NAME_MAX + 1] = {};
-  return gethostname(name, sizeof(name) - 1) == 0 ? name : "";
 }
 
 // What surrounds the reading of the source: Begin calls before_read, End after_read, once, and the
@@ -127,6 +121,11 @@ BackupReport Backup::Run() {
     const absl::Status late = absl::DeadlineExceededError(absl::StrCat(
         "not finished after ", absl::ToDoubleSeconds(options_.timeout), " s (--timeout)"));
     Ticker deadline(options_.timeout, [this, &late] {
+      {
+        // Before on_timeout, as what that ends must find the reason there.
+        MutexLock lock(&mu_);
+        if (stopped_.ok()) stopped_ = late;
+      }
       if (options_.on_timeout) options_.on_timeout();
       Stop(late);
     });

@@ -100,13 +100,16 @@ class Backup {
   // at this destination (an index into BackupReport::destinations) is held still. Asks it.
   absl::Status ConfirmLock(size_t destination) { return locks_.Confirm(storages_[destination]); }
 
+  // What the run was stopped for, OK if it was not: the loss of a lock (ErrorKind::kBusy), the
+  // timeout, or Cancel(), the first of them. From then on the storages answer with kCancelled, and
+  // a proven backup does not mean that none of it has happened. Any thread, at any time.
+  absl::Status stopped() const ABSL_LOCKS_EXCLUDED(mu_);
+
   // The locks stay until this or the destructor.
   void ReleaseLocks() { locks_.Release(); }
 
  private:
   void Stop(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mu_);
-  // What the run was stopped for; OK if it was not.
-  absl::Status stopped() const ABSL_LOCKS_EXCLUDED(mu_);
   // `status` with what it was stopped for in place of a mere "cancelled".
   absl::Status Explained(const absl::Status& status) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status RunToVerdict(BackupReport* report);

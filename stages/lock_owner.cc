@@ -1,6 +1,5 @@
 #include "stages/lock_owner.h"
 
-#include <limits.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -13,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "stages/host_name.h"
 #include "stages/warnings.h"
 
 namespace volstream {
@@ -59,8 +59,7 @@ LockOwner LockOwner::OfThisProcess(absl::Time now, absl::Duration lease) {
   LockOwner owner;
   std::random_device random;
   for (int i = 0; i < 4; ++i) absl::StrAppendFormat(&owner.id, "%08x", random());
-  char host[HOST_NAME_MAX + 1] = {};
-  if (gethostname(host, sizeof(host) - 1) == 0) owner.host = host;
+  owner.host = HostName();
   owner.pid = getpid();
   owner.process = ProcessText(owner.pid);
   owner.started = now;
@@ -77,6 +76,7 @@ std::string LockOwner::ToJson() const {
   json["process"] = process;
   json["started"] = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", started, absl::UTCTimeZone());
   json["lease_seconds"] = absl::ToInt64Seconds(lease);
+  json["writes"] = writes;
   if (released) json["released"] = true;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -95,6 +95,7 @@ absl::StatusOr<LockOwner> LockOwner::FromJson(std::string_view text) {
     owner.process = json.value("process", "");
     owner.lease = absl::Seconds(json.value("lease_seconds", int64_t{0}));
     owner.released = json.value("released", false);
+    owner.writes = json.value("writes", int64_t{0});
     if (owner.id.empty() ||
         !absl::ParseTime(absl::RFC3339_full, json.value("started", ""), &owner.started, nullptr)) {
       return absl::DataLossError("damaged lock");

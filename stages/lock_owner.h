@@ -21,6 +21,9 @@ struct LockOwner {
   absl::Time started;
   absl::Duration lease;   // how long it holds after it was last written
   bool released = false;  // where it could not be removed at the end
+  // How often it was written: without it each renewal would have the bytes, and so the ETag, of the
+  // one before, and If-Match would not notice what came between.
+  int64_t writes = 0;
 
   static LockOwner OfThisProcess(absl::Time now, absl::Duration lease);
 

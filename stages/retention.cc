@@ -20,11 +20,18 @@ using GroupKey = std::pair<std::string, ArchiveKind>;
 
 GroupKey KeyOf(const BackupInfo& backup) { return {backup.parsed.stem, backup.parsed.kind}; }
 
-// The newest proven backup of a group, and the one before it.
-struct NewestTwo {
+// The newest proven backup of a group, and the largest proven one that would go.
+struct Compared {
   std::optional<size_t> newest;
-  std::optional<size_t> previous;
+  std::optional<size_t> largest;
 };
+
+// That this one object may not be read, as of a key that is not its own, or of an archive class.
+// The destination as such has just been listed.
+bool IsUnreadable(const absl::Status& status) {
+  return absl::IsPermissionDenied(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsInvalidArgument(status);
+}
 
 class Look {
  public:
@@ -35,18 +42,20 @@ class Look {
     bool changed = true;
     while (changed) {
       look_.plan = PlanRetention(look_.backups, options_.policy, options_.now, options_.just_made);
+      for (const size_t i : unread_) look_.plan[i] |= kKeepUnread;
       groups_ = GroupsWithRemovals();
-      if (groups_.empty()) return std::move(look_);
+      if (groups_.empty()) break;
       VS_ASSIGN_OR_RETURN(changed, CheckReceipts());
     }
+    WarnOfUnread();
     CheckSizes();
     VS_RETURN_IF_ERROR(CheckLocks());
     return std::move(look_);
   }
 
  private:
-  std::map<GroupKey, NewestTwo> GroupsWithRemovals() const {
-    std::map<GroupKey, NewestTwo> groups;
+  std::map<GroupKey, Compared> GroupsWithRemovals() const {
+    std::map<GroupKey, Compared> groups;
     for (size_t i = 0; i < look_.backups.size(); ++i) {
       if (look_.plan[i] == 0) groups.try_emplace(KeyOf(look_.backups[i]));
     }
@@ -55,15 +64,10 @@ class Look {
       const BackupInfo& backup = look_.backups[i];
       const auto group = groups.find(KeyOf(backup));
       if (group == groups.end() || !backup.proven) continue;
-      NewestTwo& two = group->second;
-      if ((look_.plan[i] & kKeepJustMade) != 0) {
-        if (two.newest.has_value()) two.previous = two.newest;
-        two.newest = i;
-      } else if (!two.newest.has_value()) {
-        two.newest = i;
-      } else if (!two.previous.has_value()) {
-        two.previous = i;
-      }
+      auto& [newest, largest] = group->second;
+      if (!newest.has_value() || (look_.plan[i] & kKeepJustMade) != 0) newest = i;
+      if (look_.plan[i] != 0) continue;
+      if (!largest.has_value() || backup.bytes > look_.backups[*largest].bytes) largest = i;
     }
     return groups;
   }
@@ -75,16 +79,22 @@ class Look {
       const BackupInfo& backup = look_.backups[i];
       const auto group = groups_.find(KeyOf(backup));
       if (!backup.proven || group == groups_.end()) continue;
-      const bool compared = group->second.previous == i;
+      const bool compared = group->second.largest == i;
       const bool vouches = look_.plan[i] != 0 && read_.size() < kMaxReceiptsRead;
       if ((!compared && !vouches) || !read_.insert(i).second) continue;
-      VS_ASSIGN_OR_RETURN(const bool fits, ReceiptFits(backup));
-      if (fits) continue;
+      const absl::StatusOr<bool> fits = ReceiptFits(backup);
+      if (!fits.ok() && !IsUnreadable(fits.status())) return fits.status();
+      if (fits.value_or(false)) continue;
+      look_.backups[i].proven = false;
+      changed = true;
+      if (!fits.ok()) {
+        unread_.insert(i);
+        if (first_unread_.ok()) first_unread_ = fits.status();
+        continue;
+      }
       look_.warnings.push_back(absl::StrCat("the receipt of ", storage_.UrlOf(backup.name),
                                             " does not fit it: it counts as unproven"));
-      look_.backups[i].proven = false;
       look_.misfits.insert(i);
-      changed = true;
     }
     return changed;
   }
@@ -97,18 +107,29 @@ class Look {
     return receipt.ok() && receipt->archive == backup.name && receipt->bytes == backup.bytes;
   }
 
+  // One warning for all: after a change of keys there are as many as there are backups.
+  void WarnOfUnread() {
+    if (unread_.empty()) return;
+    look_.warnings.push_back(absl::StrCat(
+        unread_.size(), unread_.size() == 1 ? " receipt" : " receipts", " at ", storage_.Url(),
+        " cannot be read (", first_unread_.message(),
+        "): those backups count as unproven and stay; after a change of the encryption key, prune "
+        "them with the old one"));
+  }
+
   void CheckSizes() {
     if (options_.min_size_ratio <= 0) return;
-    for (const auto& [key, two] : groups_) {
-      if (!two.newest.has_value() || !two.previous.has_value()) continue;
-      const BackupInfo& newest = look_.backups[*two.newest];
-      const BackupInfo& previous = look_.backups[*two.previous];
-      const double least = options_.min_size_ratio * static_cast<double>(previous.bytes);
+    for (const auto& [key, compared] : groups_) {
+      if (!compared.newest.has_value() || !compared.largest.has_value()) continue;
+      const BackupInfo& newest = look_.backups[*compared.newest];
+      const BackupInfo& largest = look_.backups[*compared.largest];
+      const double least = options_.min_size_ratio * static_cast<double>(largest.bytes);
       if (static_cast<double>(newest.bytes) >= least) continue;
       look_.warnings.push_back(absl::StrFormat(
-          "%s is suspiciously small: %d bytes, and %s before it has %d (--min-size-ratio %g); no "
-          "older backup of that name is removed: look at it, then prune with --min-size-ratio 0",
-          storage_.UrlOf(newest.name), newest.bytes, previous.name, previous.bytes,
+          "%s is suspiciously small: %d bytes, and %s, which would go, has %d (--min-size-ratio "
+          "%g); no older backup of that name is removed: look at it, then prune by hand with "
+          "--min-size-ratio 0",
+          storage_.UrlOf(newest.name), newest.bytes, largest.name, largest.bytes,
           options_.min_size_ratio));
       for (size_t i = 0; i < look_.backups.size(); ++i) {
         if (look_.plan[i] == 0 && KeyOf(look_.backups[i]) == key) look_.plan[i] = kKeepSmall;
@@ -119,10 +140,14 @@ class Look {
   absl::Status CheckLocks() {
     for (size_t i = 0; i < look_.backups.size(); ++i) {
       if (look_.plan[i] != 0) continue;
-      VS_ASSIGN_OR_RETURN(std::string lock, storage_.HeldBy(look_.backups[i].name));
-      if (lock.empty()) continue;
+      absl::StatusOr<std::string> lock = storage_.HeldBy(look_.backups[i].name);
+      if (!lock.ok()) {
+        if (!IsUnreadable(lock.status())) return lock.status();
+        lock = absl::StrCat("perhaps locked, which cannot be asked: ", lock.status().message());
+      }
+      if (lock->empty()) continue;
       look_.plan[i] = kKeepLocked;
-      look_.locks[i] = std::move(lock);
+      look_.locks[i] = *std::move(lock);
     }
     return absl::OkStatus();
   }
@@ -130,8 +155,10 @@ class Look {
   Storage& storage_;
   const RetentionOptions& options_;
   RetentionLook look_;
-  std::map<GroupKey, NewestTwo> groups_;  // those of which something would go
-  std::set<size_t> read_;                 // whose receipts were read
+  std::map<GroupKey, Compared> groups_;  // those of which something would go
+  std::set<size_t> read_;                // whose receipts were read
+  std::set<size_t> unread_;              // of these, whose receipts may not be
+  absl::Status first_unread_;
 };
 
 }  // namespace

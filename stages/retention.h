@@ -6,6 +6,8 @@
 // receipts of those that stay in its place are read, and one that does not name its archive and its
 // size as listed proves nothing. At most kMaxReceiptsRead are read, the newest first, so that a
 // policy that keeps thousands does not cost thousands of requests; those behind count by presence.
+// One that may not be read, as after a change of the SSE-C key, proves nothing either, but its
+// backup never goes for that.
 #ifndef VOLSTREAM_STAGES_RETENTION_H_
 #define VOLSTREAM_STAGES_RETENTION_H_
 
@@ -33,9 +35,9 @@ inline constexpr double kDefaultMinSizeRatio = 0.1;
 
 struct RetentionOptions {
   RetentionPolicy policy;
-  // The newest proven backup of a name must have at least this share of the bytes of the one
-  // before it, or nothing of that name goes: a volume that was not mounted must not push good
-  // backups out. 0 = no such check.
+  // The newest proven backup of a name must have at least this share of the bytes of the largest
+  // proven one that would go, or nothing of that name goes: a volume that was not mounted, however
+  // often it was backed up, must not push good backups out. 0 = no such check.
   double min_size_ratio = 0;
   std::string just_made;  // name of the backup that the run has made; may be empty
   absl::Time now = absl::Now();

@@ -26,6 +26,7 @@ constexpr std::pair<KeepReason, const char*> kReasonNames[] = {
     {kKeepForeign, "unproven, and not known to be a backup"},
     {kKeepSmall, "the newest one is suspiciously small"},
     {kKeepLocked, "locked"},
+    {kKeepUnread, "its receipt cannot be read"},
 };
 
 // The newest backup of each of the first `left` periods.

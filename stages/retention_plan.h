@@ -48,6 +48,7 @@ enum KeepReason : uint16_t {
   kKeepForeign = 1 << 10,  // an unproven .gz is not known to be a backup
   kKeepSmall = 1 << 11,    // the newest one is suspiciously small: see RetentionOptions
   kKeepLocked = 1 << 12,   // by the destination
+  kKeepUnread = 1 << 13,   // its receipt cannot be read: see LookAtRetention
 };
 
 // 0 = it is to be removed; else KeepReasons.

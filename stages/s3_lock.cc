@@ -48,6 +48,13 @@ class S3Lock : public StorageLock {
   absl::Status Put(Condition condition, const std::string& etag, bool cancellable = true);
   // Whether the lock is weak: a second condition that must fail does not.
   absl::Status TryConditions();
+  // What it means that this is what is there; etag_ is the one of what is ours.
+  absl::Status CheckOurs(const std::optional<Seen>& seen);
+  // Release by a key that may not read.
+  absl::Status ReleaseUnread(const absl::Status& denied);
+  absl::Status Delete() {
+    return Call(DeleteObjectRequest(place_.key), /*cancellable=*/false).status();
+  }
   absl::Status Lost(std::string_view how) const {
     return MakeError(ErrorKind::kBusy, absl::StatusCode::kAborted,
                      absl::StrCat("the lock ", Url(), " ", std::string(how),
@@ -66,6 +73,14 @@ class S3Lock : public StorageLock {
 // The header is refused, not the condition.
 bool IsRefused(const absl::Status& status) {
   return absl::IsUnimplemented(status) || absl::IsInvalidArgument(status);
+}
+
+absl::Status WithReadRemedy(const absl::Status& status) {
+  if (!absl::IsPermissionDenied(status)) return status;
+  return MakeError(ErrorKind::kS3, status.code(),
+                   absl::StrCat(status.message(),
+                                "; a lock must be read to be taken: allow s3:GetObject for it, or "
+                                "take none with --no-lock"));
 }
 
 absl::StatusOr<HttpResponse> S3Lock::Call(S3Request request, bool cancellable) {
@@ -103,6 +118,7 @@ absl::StatusOr<std::optional<Seen>> S3Lock::Read(bool cancellable) {
 }
 
 absl::Status S3Lock::Put(Condition condition, const std::string& etag, bool cancellable) {
+  ++owner_.writes;
   std::string body = owner_.ToJson();
   S3Request request =
       condition == Condition::kAbsent      ? PutIfAbsentRequest(place_.key, std::move(body))
@@ -120,7 +136,9 @@ absl::Status S3Lock::Put(Condition condition, const std::string& etag, bool canc
 
 absl::Status S3Lock::Take() {
   for (int i = 0; i < kMaxTakes; ++i) {
-    VS_ASSIGN_OR_RETURN(const std::optional<Seen> seen, Read());
+    const absl::StatusOr<std::optional<Seen>> read = Read();
+    if (!read.ok()) return WithReadRemedy(read.status());
+    const std::optional<Seen>& seen = *read;
     absl::Status status;
     if (seen.has_value() && seen->info.owner.id == owner_.id) {
       etag_ = seen->etag;  // a write whose answer was lost
@@ -149,13 +167,15 @@ absl::Status S3Lock::Take() {
 }
 
 absl::Status S3Lock::TryConditions() {
-  if (!weak_ && !place_.conditional_puts) {
+  if (!weak_) {
     const absl::Status status = Put(Condition::kAbsent, "");
     weak_ = !absl::IsAborted(status);
     if (!status.ok() && weak_ && !IsRefused(status)) return status;
   }
   if (!weak_) return absl::OkStatus();
-  VS_ASSIGN_OR_RETURN(const std::optional<Seen> seen, Read());
+  const absl::StatusOr<std::optional<Seen>> read = Read();
+  if (!read.ok()) return WithReadRemedy(read.status());
+  const std::optional<Seen>& seen = *read;
   if (!seen.has_value()) return Lost("vanished");
   if (seen->info.owner.id != owner_.id) return LockHeldError(seen->info, place_.destination);
   notes_.push_back(absl::StrCat("the provider does not honour conditional writes, so the lock ",
@@ -177,23 +197,47 @@ absl::Status S3Lock::Refresh() {
     }
   }
   // Ours if a write went through whose answer was lost.
-  VS_ASSIGN_OR_RETURN(const std::optional<Seen> seen, Read());
+  VS_ASSIGN_OR_RETURN(std::optional<Seen> seen, Read());
+  VS_RETURN_IF_ERROR(CheckOurs(seen));
+  if (weak_) return Put(Condition::kNone, "");
+  const absl::Status status = Put(Condition::kUnchanged, etag_);
+  if (!absl::IsAborted(status) && !absl::IsNotFound(status)) return status;
+  // As may this one have: if so, it has renewed the lock.
+  VS_ASSIGN_OR_RETURN(seen, Read());
+  return CheckOurs(seen);
+}
+
+absl::Status S3Lock::CheckOurs(const std::optional<Seen>& seen) {
   lost_ = !seen.has_value() || seen->info.owner.id != owner_.id;
   if (!seen.has_value()) return Lost("was removed");
   if (lost_) return Lost("was taken over by " + seen->info.owner.ToString());
   etag_ = seen->etag;
-  return weak_ ? Put(Condition::kNone, "") : Put(Condition::kUnchanged, etag_);
+  return absl::OkStatus();
 }
 
 absl::Status S3Lock::Release() {
   if (lost_) return absl::OkStatus();
-  VS_ASSIGN_OR_RETURN(const std::optional<Seen> seen, Read(/*cancellable=*/false));
+  const absl::StatusOr<std::optional<Seen>> read = Read(/*cancellable=*/false);
+  if (absl::IsPermissionDenied(read.status())) return ReleaseUnread(read.status());
+  if (!read.ok()) return read.status();
+  const std::optional<Seen>& seen = *read;
   if (!seen.has_value() || seen->info.owner.id != owner_.id) return absl::OkStatus();
-  const absl::Status status = Call(DeleteObjectRequest(place_.key), /*cancellable=*/false).status();
+  const absl::Status status = Delete();
   if (!absl::IsPermissionDenied(status)) return status;
   // A key that must not remove anything: what it may write says the same.
   owner_.released = true;
   return Put(weak_ ? Condition::kNone : Condition::kUnchanged, seen->etag, /*cancellable=*/false);
+}
+
+absl::Status S3Lock::ReleaseUnread(const absl::Status& denied) {
+  // Nothing is known to have been written: what is there is another's.
+  if (etag_.empty()) return denied;
+  // A renewal says whose it is, and leaves the whole lease for the removal.
+  if (!weak_) VS_RETURN_IF_ERROR(Put(Condition::kUnchanged, etag_, /*cancellable=*/false));
+  const absl::Status status = Delete();
+  if (!absl::IsPermissionDenied(status)) return status;
+  owner_.released = true;
+  return Put(weak_ ? Condition::kNone : Condition::kUnchanged, etag_, /*cancellable=*/false);
 }
 
 }  // namespace

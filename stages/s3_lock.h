@@ -4,9 +4,13 @@
 // answer, so the machines' clocks do not matter. A lock whose process is seen to have ended, on
 // this machine, is over at once.
 //
-// Providers: where conditional writes are not known to work they are tried, by a second write that
-// must be refused; where they do not work, the lock is written and read again, which a note says is
-// no more than a best effort.
+// Providers: that conditional writes work is tried each time, by a second write that must be
+// refused, because it depends on more than the provider: Ceph 16 ignores the conditions in
+// versioned buckets. Where they do not work, the lock is written and read again, which a note says
+// is no more than a best effort.
+//
+// Rights: put, get and delete. Without delete the lock is marked as over at the end; without get it
+// is renewed and removed, but one that is there cannot be taken over.
 #ifndef VOLSTREAM_STAGES_S3_LOCK_H_
 #define VOLSTREAM_STAGES_S3_LOCK_H_
 
@@ -27,7 +31,6 @@ namespace volstream {
 struct S3LockPlace {
   S3Client* client = nullptr;               // outlives the lock
   const S3ObjectOptions* object = nullptr;  // the same
-  bool conditional_puts = false;            // the provider is known to honour them
   std::string key;
   std::string stem;
   std::string destination;  // its URL, for people

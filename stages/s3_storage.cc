@@ -320,7 +320,6 @@ S3LockPlace S3Storage::LockPlace(std::string_view stem) const {
   S3LockPlace place;
   place.client = client_.get();
   place.object = &object_;
-  place.conditional_puts = provider_.conditional_puts;
   place.key = KeyOf(LockNameOf(stem));
   place.stem = std::string(stem);
   place.destination = Url();

@@ -69,6 +69,33 @@ TEST_F(BackupTimeout, LeavesACancelThatCameBeforeItTheReason) {
   EXPECT_EQ(KindOf(report.status), ErrorKind::kInterrupted) << report.status;
 }
 
+// Its receipts are written only once it was cancelled.
+class LateStorage : public FakeStorage {
+ public:
+  void Cancel() override {
+    if (!once_.exchange(true)) cancelled_.Notify();
+  }
+  absl::Status Write(std::string_view name, std::string_view contents) override {
+    cancelled_.WaitForNotification();
+    return FakeStorage::Write(name, contents);
+  }
+
+ private:
+  std::atomic<bool> once_ = false;
+  Notification cancelled_;
+};
+
+TEST_F(BackupTimeout, IsToldWhereItComesTooLateForTheBackup) {
+  LateStorage late;
+  options_.timeout = absl::Seconds(1);
+  Backup backup(options_, {&late});
+  EXPECT_TRUE(backup.stopped().ok());
+  // The backup may fail before its receipt, on a slow machine; the reason is the same.
+  const BackupReport report = backup.Run();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(backup.stopped())) << backup.stopped();
+  if (report.status.ok()) ReceiptIn(late);
+}
+
 TEST_F(BackupTimeout, ChangesNothingWhereItIsNotReached) {
   options_.timeout = absl::Hours(1);
   EXPECT_TRUE(Run({&one_}).status.ok());

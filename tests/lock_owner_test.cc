@@ -13,6 +13,7 @@ const absl::Time kNow = absl::FromUnixSeconds(1'750'000'000);
 TEST(LockOwner, ComesBackFromItsJson) {
   LockOwner owner = LockOwner::OfThisProcess(kNow, absl::Minutes(10));
   owner.released = true;
+  owner.writes = 7;
   const absl::StatusOr<LockOwner> back = LockOwner::FromJson(owner.ToJson());
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(back->id, owner.id);
@@ -22,6 +23,7 @@ TEST(LockOwner, ComesBackFromItsJson) {
   EXPECT_EQ(back->started, kNow);
   EXPECT_EQ(back->lease, absl::Minutes(10));
   EXPECT_TRUE(back->released);
+  EXPECT_EQ(back->writes, 7);
 }
 
 TEST(LockOwner, IsNobodyElse) {

@@ -155,9 +155,9 @@ TEST_F(RetentionRun, ADamagedOrForeignReceiptProvesNothing) {
 
 TEST_F(RetentionRun, TheReceiptOfAMisfitGoesWithIt) {
   const Strings names = Store("PPP");
-  storage_.Set(names[1], "cut");
+  storage_.Set(names[1], "the largest, and not what its receipt says");
   KeepLast(1);
-  options_.min_size_ratio = 0.5;  // has the previous one's receipt read
+  options_.min_size_ratio = 0.5;  // has the receipt of the largest that would go read
   EXPECT_EQ(Remove(LookAt()).removed, 2u);
   EXPECT_EQ(storage_.objects().size(), 2u);
 }
@@ -186,6 +186,66 @@ TEST_F(RetentionRun, ASuspiciouslySmallBackupKeepsTheOlderOnes) {
   EXPECT_EQ(LookAt().removals(), 3u);
   options_.min_size_ratio = 0;
   EXPECT_EQ(LookAt().removals(), 3u);
+}
+
+TEST_F(RetentionRun, ManySmallOnesInARowStillKeepTheGoodOnes) {
+  const Strings names = Store("PPPPPP");
+  KeepLast(2);
+  options_.min_size_ratio = 0.5;
+  for (size_t small = 0; small < 4; ++small) {
+    Put(names[small], "tiny", true);
+    const RetentionLook look = LookAt();
+    EXPECT_EQ(look.removals(), 0u) << small;
+    EXPECT_EQ(look.warnings.size(), 1u) << small;
+  }
+}
+
+TEST_F(RetentionRun, SmallOnesGoWhereTheGoodOnesStay) {
+  const Strings names = Store("PPPP");
+  for (const size_t small : {0, 2, 3}) Put(names[small], "tiny", true);
+  KeepLast(2);
+  options_.min_size_ratio = 0.5;
+  const RetentionLook look = LookAt();
+  EXPECT_EQ(look.removals(), 2u);
+  EXPECT_TRUE(look.warnings.empty());
+}
+
+TEST_F(RetentionRun, ABackupWhoseReceiptMayNotBeReadIsUnprovenAndStays) {
+  const Strings names = Store("PPPPP");
+  for (const size_t i : {0, 1}) {
+    storage_.unreadable[ReceiptNameOf(names[i])] = absl::FailedPreconditionError("HTTP 400");
+  }
+  storage_.unreadable[ReceiptNameOf(names[3])] = absl::PermissionDeniedError("HTTP 403");
+  KeepLast(1);
+  options_.min_size_ratio = 0.5;
+  const RetentionLook look = LookAt();
+  EXPECT_EQ(look.plan,
+            (std::vector<KeepReasons>{kKeepUnproven | kKeepUnread, kKeepUnproven | kKeepUnread,
+                                      kKeepNewest | kKeepLast, kKeepUnread, 0}));
+  ASSERT_EQ(look.warnings.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(look.warnings[0], "3 receipts")) << look.warnings[0];
+  EXPECT_TRUE(absl::StrContains(look.warnings[0], "HTTP 400")) << look.warnings[0];
+}
+
+TEST_F(RetentionRun, NothingGoesWhereNoReceiptMayBeRead) {
+  const Strings names = Store("PPP");
+  for (const std::string& name : names) {
+    storage_.unreadable[ReceiptNameOf(name)] = absl::PermissionDeniedError("HTTP 403");
+  }
+  KeepLast(1);
+  const RetentionLook look = LookAt();
+  EXPECT_EQ(look.removals(), 0u);
+  EXPECT_EQ(look.warnings.size(), 1u);
+}
+
+TEST_F(RetentionRun, WhatCannotBeAskedForItsLockStays) {
+  const Strings names = Store("PPP");
+  storage_.unreadable[names[1]] = absl::FailedPreconditionError("HTTP 400");
+  KeepLast(1);
+  const RetentionLook look = LookAt();
+  EXPECT_EQ(look.plan[1], kKeepLocked);
+  EXPECT_TRUE(absl::StrContains(look.Reason(1), "HTTP 400")) << look.Reason(1);
+  EXPECT_EQ(look.plan[2], 0);
 }
 
 TEST_F(RetentionRun, ASmallBackupOfOneNameDoesNotKeepThoseOfAnother) {

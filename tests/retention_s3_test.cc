@@ -100,6 +100,14 @@ TEST_F(RetentionS3, ASecondRunIsRefusedAndTheFirstEndsWell) {
   EXPECT_EQ(rgw_.Keys(bucket).size(), 2u);
 }
 
+TEST_F(RetentionS3, AVersionedBucketThatIgnoresConditionsIsWarnedOfWhateverTheProvider) {
+  const std::string bucket = rgw_.NewVersionedBucket();
+  const CommandResult result = Backup(bucket).Arg("--provider").Arg("ceph").Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(result.err.find("best effort"), std::string::npos) << result;
+  EXPECT_EQ(rgw_.Keys(bucket).size(), 2u);
+}
+
 TEST_F(RetentionS3, TheLockIsRenewedLostAndReleased) {
   const std::string bucket = rgw_.NewBucket();
   const std::unique_ptr<Storage> storage = Open(bucket);

@@ -21,7 +21,6 @@ class S3LockTest : public S3Fixture {
     S3LockPlace place;
     place.client = client_.get();
     place.object = &object_;
-    place.conditional_puts = true;
     place.key = "p/v.volstream-lock";
     place.stem = "v";
     place.destination = "s3://bucket/p/";
@@ -52,8 +51,9 @@ TEST_F(S3LockTest, IsWrittenOnlyIfThereIsNone) {
   const Lock lock = TakeS3Lock(Place());
   ASSERT_TRUE(lock.ok()) << lock.status();
   const auto puts = transport_.Requests("PUT");
-  ASSERT_EQ(puts.size(), 1u);
-  EXPECT_EQ(puts[0].Header("If-None-Match"), "*");
+  // The second one tries whether the condition is honoured.
+  ASSERT_EQ(puts.size(), 2u);
+  for (const auto& put : puts) EXPECT_EQ(put.Header("If-None-Match"), "*");
   EXPECT_TRUE((*lock)->notes().empty());
 }
 
@@ -81,8 +81,20 @@ TEST_F(S3LockTest, RenewsUnderTheEtagThatItWrote) {
   EXPECT_TRUE((*lock)->Refresh().ok());
   EXPECT_TRUE((*lock)->Refresh().ok());
   const auto puts = transport_.Requests("PUT");
-  ASSERT_EQ(puts.size(), 3u);
-  EXPECT_EQ(puts[2].Header("If-Match"), ToHex(Md5Of(AsBytes(puts[1].body))));
+  ASSERT_EQ(puts.size(), 4u);
+  EXPECT_EQ(puts[2].Header("If-Match"), ToHex(Md5Of(AsBytes(puts[0].body))));
+  EXPECT_EQ(puts[3].Header("If-Match"), ToHex(Md5Of(AsBytes(puts[2].body))));
+}
+
+TEST_F(S3LockTest, EachRenewalHasAnEtagOfItsOwn) {
+  const Lock lock = TakeS3Lock(Place());
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  EXPECT_TRUE((*lock)->Refresh().ok());
+  EXPECT_TRUE((*lock)->Refresh().ok());
+  const auto puts = transport_.Requests("PUT");
+  ASSERT_EQ(puts.size(), 4u);
+  EXPECT_NE(puts[0].body, puts[2].body);
+  EXPECT_NE(puts[2].body, puts[3].body);
 }
 
 TEST_F(S3LockTest, IsGoneOnceReleased) {
@@ -172,26 +184,28 @@ TEST_F(S3LockTest, AWriteWhoseAnswerWasLostIsStillOurs) {
   EXPECT_TRUE(transport_.Objects().empty());
 }
 
-TEST_F(S3LockTest, AProviderThatIsNotKnownIsTried) {
-  S3LockPlace place = Place();
-  place.conditional_puts = false;
-  const Lock lock = TakeS3Lock(place);
+TEST_F(S3LockTest, TwoLostAnswersInOneRenewalAreNoLoss) {
+  const Lock lock = TakeS3Lock(Place());
   ASSERT_TRUE(lock.ok()) << lock.status();
-  EXPECT_TRUE((*lock)->notes().empty());
-  EXPECT_EQ(transport_.Requests("PUT").size(), 2u);
+  // Each is tried again, and refused, as the ETag is another by then.
+  const TransportFault lost = {.match = "PUT volstream-lock",
+                               .take_effect = true,
+                               .transport = absl::UnavailableError("connection reset")};
+  const TransportFault served = {.match = "PUT volstream-lock", .edit = [](HttpResponse&) {}};
+  for (const TransportFault& fault : {lost, served, lost}) transport_.Add(fault);
+  EXPECT_TRUE((*lock)->Refresh().ok());
+  EXPECT_EQ(transport_.Requests("PUT").size(), 6u);
   EXPECT_TRUE((*lock)->Refresh().ok());
 }
 
 TEST_F(S3LockTest, AProviderThatIgnoresConditionsMakesItABestEffort) {
-  S3LockPlace place = Place();
-  place.conditional_puts = false;
   HttpResponse ok;
   ok.status = 200;
   ok.headers = {{"ETag", "\"x\""}};
   // The first write is served, the second, which must be refused, is not.
   transport_.Add({.match = "PUT volstream-lock", .edit = [](HttpResponse&) {}});
   transport_.Add({.match = "PUT volstream-lock", .response = ok});
-  const Lock lock = TakeS3Lock(place);
+  const Lock lock = TakeS3Lock(Place());
   ASSERT_TRUE(lock.ok()) << lock.status();
   ASSERT_EQ((*lock)->notes().size(), 1u);
   EXPECT_TRUE(absl::StrContains((*lock)->notes()[0], "best effort"));
@@ -221,6 +235,37 @@ TEST_F(S3LockTest, AKeyThatMayNotRemoveSaysThatItIsOver) {
   const Lock next = TakeS3Lock(Place());
   ASSERT_TRUE(next.ok()) << next.status();
   EXPECT_TRUE((*next)->notes().empty());
+}
+
+TEST_F(S3LockTest, AKeyThatMayNotReadRemovesItAllTheSame) {
+  const Lock lock = TakeS3Lock(Place());
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  transport_.Add({.match = "GET volstream-lock", .response = S3ErrorResponse(403, "AccessDenied")});
+  EXPECT_TRUE((*lock)->Release().ok());
+  EXPECT_TRUE(transport_.Objects().empty());
+}
+
+TEST_F(S3LockTest, AKeyThatMayNotReadRemovesNoLockOfAnother) {
+  const Lock lock = TakeS3Lock(Place());
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  const LockOwner other = PutForeign();
+  transport_.Add({.match = "GET volstream-lock", .response = S3ErrorResponse(403, "AccessDenied")});
+  EXPECT_FALSE((*lock)->Release().ok());
+  EXPECT_EQ(OwnerThere(), other.id);
+}
+
+TEST_F(S3LockTest, ALockThatMayNotBeReadIsLeftAloneAndTheRemedyNamed) {
+  const LockOwner other = PutForeign();
+  transport_.Add({.match = "GET volstream-lock",
+                  .times = 2,
+                  .response = S3ErrorResponse(403, "AccessDenied")});
+  const absl::Status status = TakeS3Lock(Place()).status();
+  EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+  EXPECT_EQ(KindOf(status), ErrorKind::kS3);
+  for (const char* const word : {"s3:GetObject", "--no-lock"}) {
+    EXPECT_TRUE(absl::StrContains(status.message(), word)) << status;
+  }
+  EXPECT_EQ(OwnerThere(), other.id);
 }
 
 TEST_F(S3LockTest, IsNeverUnderObjectLock) {

@@ -72,7 +72,8 @@ int PruneAll(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& st
     };
     const absl::Status status = prune();
     if (absl::IsCancelled(status)) {
-      return Fail(log, WithContext(InterruptedError(),
+      const absl::Status reason = backup->stopped();
+      return Fail(log, WithContext(reason.ok() ? InterruptedError() : reason,
                                    "the new backup is proven, older ones were left as they are"));
     }
     if (!status.ok()) exit_code = Fail(log, status);

@@ -89,7 +89,7 @@ void RetentionFlags::AddTo(CLI::App* app) {
       ->group(group);
   app->add_option("--min-size-ratio", min_size_ratio_,
                   "Remove nothing when the newest backup has less than this share of the bytes of "
-                  "the one before it; 0 = whatever its size (0.1)")
+                  "the largest one that would go; 0 = whatever its size (0.1)")
       ->check(CLI::Range(0.0, 1.0))
       ->group(group);
 }

@@ -129,6 +129,9 @@ absl::StatusOr<std::unique_ptr<PartSink>> FakeStorage::NewSink(std::string_view 
 
 absl::StatusOr<std::string> FakeStorage::ReadAll(std::string_view name) {
   if (!faults.read_all.ok()) return faults.read_all;
+  if (const auto refused = unreadable.find(std::string(name)); refused != unreadable.end()) {
+    return refused->second;
+  }
   MutexLock lock(&mu_);
   const auto found = objects_.find(std::string(name));
   if (found == objects_.end()) return absl::NotFoundError(UrlOf(name));
@@ -170,6 +173,9 @@ absl::Status FakeStorage::RemoveEach(const std::vector<std::string>& names,
 }
 
 absl::StatusOr<std::string> FakeStorage::HeldBy(std::string_view name) {
+  if (const auto refused = unreadable.find(std::string(name)); refused != unreadable.end()) {
+    return refused->second;
+  }
   const auto found = held_by.find(std::string(name));
   return found == held_by.end() ? "" : found->second;
 }

@@ -32,8 +32,10 @@ class FakeStorage : public Storage {
   explicit FakeStorage(std::string url = "fake://bucket/") : url_(std::move(url)) {}
 
   Faults faults;
-  // Names that cannot be removed, each with its reason; and what HeldBy says of a name.
+  // Names that cannot be removed, and those that ReadAll and HeldBy refuse, each with its reason;
+  // and what HeldBy says of a name.
   std::map<std::string, absl::Status> unremovable;
+  std::map<std::string, absl::Status> unreadable;
   std::map<std::string, std::string> held_by;
   PartLimits limits;
   // Puts are not done before the sink is cancelled.

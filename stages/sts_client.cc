@@ -11,12 +11,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/credential_json.h"
 #include "stages/error_kind.h"
 #include "stages/http_call.h"
+#include "stages/s3_error.h"
 #include "stages/url.h"
 
 namespace volstream {
@@ -35,16 +35,6 @@ std::string DefaultEndpoint(const std::string& region) {
   if (region.empty()) return "https://sts.amazonaws.com";
   return absl::StrCat("https://sts.", region, ".amazonaws.com",
                       absl::StartsWith(region, "cn-") ? ".cn" : "");
-}
-
-// One line of what the service said.
-std::string OneLine(std::string text) {
-  constexpr size_t kMaxBytes = 200;
-  for (char& c : text) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
-  }
-  absl::RemoveExtraAsciiWhitespace(&text);
-  return text.size() > kMaxBytes ? absl::StrCat(text.substr(0, kMaxBytes), "...") : text;
 }
 
 absl::StatusOr<Credentials> ParseAnswer(const std::string& action, const std::string& xml) {
@@ -70,10 +60,10 @@ absl::Status AnswerError(const std::string& what, const HttpResponse& response) 
   const pugi::xml_node error = document.document_element().child("Error");
   const std::string code = error.child_value("Code");
   std::string text = absl::StrCat(what, ": HTTP ", response.status);
-  if (!code.empty()) absl::StrAppend(&text, " ", OneLine(code));
+  if (!code.empty()) absl::StrAppend(&text, " ", ServerText(code));
   // About a signature AWS says all that it signs, the session token among it.
   const bool tells_secrets = code == "SignatureDoesNotMatch" || code == "IncompleteSignature";
-  if (const std::string said = OneLine(error.child_value("Message"));
+  if (const std::string said = ServerText(error.child_value("Message"));
       !said.empty() && !tells_secrets) {
     absl::StrAppend(&text, ": ", said);
   }

@@ -16,6 +16,7 @@
 #include "stages/credential_json.h"
 #include "stages/error_kind.h"
 #include "stages/http_call.h"
+#include "stages/retry_policy.h"
 #include "stages/s3_error.h"
 #include "stages/url.h"
 
@@ -67,7 +68,11 @@ absl::Status AnswerError(const std::string& what, const HttpResponse& response) 
       !said.empty() && !tells_secrets) {
     absl::StrAppend(&text, ": ", said);
   }
-  if (response.status >= 500) return Error(absl::StatusCode::kUnavailable, text);
+  // STS gives 400 with some codes of what may pass by itself.
+  if (response.status >= 500 || code == "IDPCommunicationError" ||
+      RetryPolicy::IsThrottle({absl::OkStatus(), response.status, code})) {
+    return Error(absl::StatusCode::kUnavailable, text);
+  }
   if (code == "AccessDenied") {
     absl::StrAppend(&text, "; allow it in the role's trust policy");
   } else if (code == "ExpiredTokenException" || code == "InvalidIdentityToken") {
@@ -147,7 +152,7 @@ absl::StatusOr<Credentials> StsClient::Call(const std::string& action, const Rol
   }
   CurlTransportOptions options;
   options.ca_file = context_.ca_file;
-  absl::StatusOr<HttpResponse> response = CallHttp(options, request, kTries);
+  absl::StatusOr<HttpResponse> response = CallHttp(options, request, kTries, context_.stop);
   WipeSecret(body);
   if (!response.ok()) return WithKind(WithContext(response.status(), what), ErrorKind::kS3);
   if (response->status / 100 != 2) return AnswerError(what, *response);

@@ -17,6 +17,20 @@ absl::Status SameAgain(const Credentials& credentials) {
                                 credentials.source));
 }
 
+bool Refuses(const absl::Status& status) {
+  return absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status) ||
+         absl::IsInvalidArgument(status) || absl::IsUnimplemented(status);
+}
+
+// What a failed fetch means to those who wait.
+absl::Status RenewalError(const absl::Status& status) {
+  if (Refuses(status) || absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+      absl::IsCancelled(status)) {
+    return status;
+  }
+  return MakeError(ErrorKind::kS3, absl::StatusCode::kUnavailable, std::string(status.message()));
+}
+
 // The last one takes the status over: no reference to it stays on this thread.
 void Answer(const std::vector<CredentialCache::Refreshed>& waiting, absl::Status status) {
   for (size_t i = 0; i < waiting.size(); ++i) {
@@ -28,7 +42,7 @@ void Answer(const std::vector<CredentialCache::Refreshed>& waiting, absl::Status
 
 absl::StatusOr<std::shared_ptr<CredentialCache>> CredentialCache::Create(
     FetchCredentials fetch, const CredentialCacheOptions& options) {
-  VS_ASSIGN_OR_RETURN(Credentials credentials, fetch());
+  VS_ASSIGN_OR_RETURN(Credentials credentials, fetch(CredentialFetch()));
   return std::shared_ptr<CredentialCache>(
       new CredentialCache(std::move(fetch), options, std::move(credentials)));
 }
@@ -52,6 +66,7 @@ CredentialCache::~CredentialCache() {
     stop_ = true;
     thread = std::move(thread_);
   }
+  stop_fetch_.Stop();
   if (thread.joinable()) thread.join();
 }
 
@@ -117,6 +132,10 @@ void CredentialCache::Run() {
     {
       MutexLock lock(&mu_);
       mu_.Await([this] { return wanted_ || stop_; });
+      const std::chrono::nanoseconds pause = fetch_no_sooner_ - std::chrono::steady_clock::now();
+      if (pause.count() > 0) {
+        mu_.AwaitWithTimeout([this] { return stop_; }, absl::FromChrono(pause));
+      }
       if (stop_) break;
     }
     FetchOnce();
@@ -130,17 +149,20 @@ void CredentialCache::Run() {
 }
 
 void CredentialCache::FetchOnce() {
-  absl::StatusOr<Credentials> fetched = fetch_();
+  absl::StatusOr<Credentials> fetched = fetch_({/*renewing=*/true, &stop_fetch_});
   absl::Status status;
   std::vector<Refreshed> waiting;
   {
     MutexLock lock(&mu_);
-    if (fetched.ok() && !fetched->SameKeysAs(*current_)) {
+    const bool ok = fetched.ok();
+    if (ok && !fetched->SameKeysAs(*current_)) {
       Use(*std::move(fetched));
     } else {
-      status = fetched.ok() ? SameAgain(*current_) : std::move(fetched).status();
+      status = ok ? SameAgain(*current_) : RenewalError(fetched.status());
       fetch_at_ = options_.clock() + options_.retry_after;
     }
+    pause_ = ok ? absl::ZeroDuration() : std::clamp(2 * pause_, options_.pause, options_.max_pause);
+    fetch_no_sooner_ = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(pause_);
     wanted_ = false;
     waiting.swap(waiting_);
   }

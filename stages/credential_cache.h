@@ -5,13 +5,19 @@
 // users are the thread that signs requests, which must stay free for the network, and tests with a
 // clock of their own. What is in use stays so until it has expired, whatever comes of a fetch.
 //
+// A source that has delivered once and then does not is away: its failures are kUnavailable from
+// then on, but for those by which it refuses (kUnauthenticated, kPermissionDenied,
+// kInvalidArgument, kUnimplemented). It is asked again after a pause that grows with each failure,
+// and whoever waits for credentials waits for that too.
+//
 // Threads: all methods are safe to call concurrently. Callbacks run on the cache's thread, or
 // before the call returns.
-// Lifetime: the destructor waits for a fetch under way and ends what waits with kCancelled. The
-// last reference must not be given up by a callback.
+// Lifetime: the destructor stops a fetch under way and ends what waits with kCancelled. The last
+// reference must not be given up by a callback.
 #ifndef VOLSTREAM_STAGES_CREDENTIAL_CACHE_H_
 #define VOLSTREAM_STAGES_CREDENTIAL_CACHE_H_
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,11 +33,17 @@
 #include "absl/time/time.h"
 #include "engine/mutex.h"
 #include "stages/credentials.h"
+#include "stages/stop_signal.h"
 
 namespace volstream {
 
+struct CredentialFetch {
+  bool renewing = false;       // the source has delivered before
+  StopSignal* stop = nullptr;  // ends the fetch early, with any error; null = nothing does
+};
+
 // Gets credentials from where they come from. May take as long as a network does.
-using FetchCredentials = std::function<absl::StatusOr<Credentials>()>;
+using FetchCredentials = std::function<absl::StatusOr<Credentials>(const CredentialFetch&)>;
 
 struct CredentialCacheOptions {
   // New credentials are fetched this long before the old ones expire, a random part of
@@ -40,6 +52,10 @@ struct CredentialCacheOptions {
   absl::Duration jitter = absl::Minutes(1);
   // Between fetches ahead of time that failed.
   absl::Duration retry_after = absl::Seconds(30);
+  // Between fetches that failed while somebody waits, in real time: at first, then twice as long
+  // each time.
+  absl::Duration pause = absl::Seconds(1);
+  absl::Duration max_pause = absl::Seconds(10);
   std::function<absl::Time()> clock = absl::Now;
 };
 
@@ -67,7 +83,7 @@ class CredentialCache {
 
   // Has other credentials fetched than `refused`, and says when they are in use. At once if they
   // are already. An error says why there are none; it is kAlreadyExists where the same ones came
-  // again, as they do where nobody can renew them.
+  // again, as they do where nobody can renew them. Waits for the pause after a failed fetch.
   void Refresh(const Shared& refused, Refreshed done) ABSL_LOCKS_EXCLUDED(mu_);
 
   // "profile x (/root/.aws/credentials), until 2025-01-01 12:00:00 UTC": for people.
@@ -84,6 +100,7 @@ class CredentialCache {
 
   const FetchCredentials fetch_;  // empty = fixed
   const CredentialCacheOptions options_;
+  StopSignal stop_fetch_;
 
   mutable Mutex mu_;
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_){std::random_device()()};
@@ -93,6 +110,9 @@ class CredentialCache {
   std::vector<Refreshed> waiting_ ABSL_GUARDED_BY(mu_);
   bool wanted_ ABSL_GUARDED_BY(mu_) = false;  // a fetch is to begin, or is under way
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  // The pause after the last fetch, which failed; zero if it did not.
+  absl::Duration pause_ ABSL_GUARDED_BY(mu_);
+  std::chrono::steady_clock::time_point fetch_no_sooner_ ABSL_GUARDED_BY(mu_);
   std::thread thread_ ABSL_GUARDED_BY(mu_);  // from the first fetch after Create's on
 };
 

@@ -19,9 +19,11 @@ absl::StatusOr<Credentials> Checked(Credentials credentials) {
   return credentials;
 }
 
-absl::Status None(const std::string& message) {
-  return MakeError(ErrorKind::kS3, absl::StatusCode::kUnauthenticated,
-                   absl::StrCat("no S3 credentials: ", message));
+absl::Status None(const CredentialContext& context, const std::string& message) {
+  return MakeError(
+      ErrorKind::kS3,
+      context.renewing ? absl::StatusCode::kUnavailable : absl::StatusCode::kUnauthenticated,
+      absl::StrCat("no S3 credentials: ", message));
 }
 
 }  // namespace
@@ -34,9 +36,9 @@ absl::StatusOr<Credentials> FindCredentials(const CredentialContext& context,
     VS_ASSIGN_OR_RETURN(std::optional<Credentials> found,
                         FetchProfileCredentials(context, config, profile));
     if (found.has_value()) return *std::move(found);
-    return None(absl::StrCat("profile ", profile, " has neither keys nor role_arn, ",
-                             "credential_process or web_identity_token_file; see ",
-                             config.Files()));
+    return None(context, absl::StrCat("profile ", profile, " has neither keys nor role_arn, ",
+                                      "credential_process or web_identity_token_file; see ",
+                                      config.Files()));
   }
   const std::string chosen = DefaultProfile(context.environment);
   // Keys in the environment do not make up for a profile that is not there.
@@ -56,13 +58,15 @@ absl::StatusOr<Credentials> FindCredentials(const CredentialContext& context,
   absl::StatusOr<Credentials> instance = FetchInstanceCredentials(context);
   if (instance.ok()) return Checked(*std::move(instance));
   if (!absl::IsNotFound(instance.status())) return instance.status();
-  return None(absl::StrCat(
-      "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or --profile; looked at: environment "
-      "(unset), AWS_WEB_IDENTITY_TOKEN_FILE (unset), profile ",
-      chosen,
-      config.HasProfile(chosen) ? " (no keys in it)"
-                                : absl::StrCat(" (not in ", config.Files(), ")"),
-      ", container endpoint (unset), EC2 metadata (", instance.status().message(), ")"));
+  return None(
+      context,
+      absl::StrCat(
+          "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or --profile; looked at: environment "
+          "(unset), AWS_WEB_IDENTITY_TOKEN_FILE (unset), profile ",
+          chosen,
+          config.HasProfile(chosen) ? " (no keys in it)"
+                                    : absl::StrCat(" (not in ", config.Files(), ")"),
+          ", container endpoint (unset), EC2 metadata (", instance.status().message(), ")"));
 }
 
 }  // namespace volstream

@@ -13,8 +13,9 @@
 namespace volstream {
 
 // The first credentials that there are; of `profile` alone if it is not empty. Files are read anew
-// at each call. kUnauthenticated, with a word on each source, where there are none; all errors have
-// ErrorKind::kS3 and hold no secret. Any thread; waits for networks and processes.
+// at each call. kUnauthenticated (kUnavailable where the context is renewing), with a word on each
+// source, where there are none; all errors have ErrorKind::kS3 and hold no secret. Any thread;
+// waits for networks and processes.
 absl::StatusOr<Credentials> FindCredentials(const CredentialContext& context,
                                             const std::string& profile);
 

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "stages/environment.h"
+#include "stages/stop_signal.h"
 
 namespace volstream {
 
@@ -18,6 +19,9 @@ struct CredentialContext {
   // Where ECS and EC2 answer; a test has neither.
   std::string container_origin = "http://169.254.170.2";
   std::string instance_origin = "http://169.254.169.254";
+  // Credentials of these sources are in use: none now means that their source is away.
+  bool renewing = false;
+  StopSignal* stop = nullptr;  // ends what is waited for; null = nothing does
   // Link-local services answer at once or are not there.
   absl::Duration link_local_timeout = absl::Seconds(1);
 };

@@ -123,9 +123,6 @@ absl::Status TimeoutStatus(CURL* easy, const CurlJob& job, const CurlTransportOp
       absl::StrCat("stalled for ", absl::ToInt64Seconds(stall), " s"));
 }
 
-// libcurl's options and details are longs.
-long Long(int64_t value) { return static_cast<long>(value); }  // NOLINT(google-runtime-int)
-
 template <typename Value>
 void Set(CURL* easy, CURLoption option, Value value) {
   VS_CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);

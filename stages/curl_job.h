@@ -8,12 +8,18 @@
 #include <curl/curl.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "stages/curl_transport.h"
 #include "stages/http_transport.h"
 
 namespace volstream {
+
+// libcurl's options and details are longs.
+inline long Long(int64_t value) {   // NOLINT(google-runtime-int)
+  return static_cast<long>(value);  // NOLINT(google-runtime-int)
+}
 
 struct CurlJob {
   HttpRequest request;

@@ -30,9 +30,6 @@ namespace {
 // The longest wait of curl_multi_poll when nothing is due; a wake-up ends it at any time.
 constexpr absl::Duration kIdlePoll = absl::Minutes(1);
 
-// libcurl's options and details are longs.
-long Long(int64_t value) { return static_cast<long>(value); }  // NOLINT(google-runtime-int)
-
 }  // namespace
 
 class CurlTransport::Loop {

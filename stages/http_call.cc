@@ -24,8 +24,9 @@ absl::StatusOr<HttpResponse> CallOnce(CurlTransport* transport, const HttpReques
 }  // namespace
 
 absl::StatusOr<HttpResponse> CallHttp(const CurlTransportOptions& options,
-                                      const HttpRequest& request, int tries) {
+                                      const HttpRequest& request, int tries, StopSignal* stop) {
   CurlTransport transport(options);
+  const StopSignal::Listener listener(stop, [&transport] { transport.CancelAll(); });
   RetryOptions retry_options;
   retry_options.max_tries = tries;
   const RetryPolicy policy(retry_options);

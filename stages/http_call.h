@@ -6,13 +6,16 @@
 #include "absl/status/statusor.h"
 #include "stages/curl_transport.h"
 #include "stages/http_transport.h"
+#include "stages/stop_signal.h"
 
 namespace volstream {
 
 // Tries again, at most `tries` times in all, what may pass by itself (RetryPolicy). The answer may
-// have any status; an error is the transport's. Any thread but a transport's.
+// have any status; an error is the transport's, kCancelled once `stop` (may be null) says so. Any
+// thread but a transport's.
 absl::StatusOr<HttpResponse> CallHttp(const CurlTransportOptions& options,
-                                      const HttpRequest& request, int tries);
+                                      const HttpRequest& request, int tries,
+                                      StopSignal* stop = nullptr);
 
 }  // namespace volstream
 

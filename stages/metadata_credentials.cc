@@ -53,7 +53,7 @@ absl::StatusOr<HttpResponse> Ask(const CredentialContext& context, HttpMethod me
   request.url = url;
   request.deadline = tries == 1 ? context.link_local_timeout : kAnswerDeadline;
   if (!header.name.empty()) request.headers.push_back(std::move(header));
-  return CallHttp(options, request, tries);
+  return CallHttp(options, request, tries, context.stop);
 }
 
 absl::StatusOr<std::string> ContainerUrl(const CredentialContext& context) {
@@ -145,15 +145,16 @@ absl::StatusOr<Credentials> FetchInstanceCredentials(const CredentialContext& co
   absl::StatusOr<HttpResponse> token =
       Ask(context, HttpMethod::kPut, origin + "/latest/api/token",
           {"X-aws-ec2-metadata-token-ttl-seconds", kInstanceTtlSeconds}, /*tries=*/1);
+  const absl::StatusCode none =
+      context.renewing ? absl::StatusCode::kUnavailable : absl::StatusCode::kNotFound;
   if (!token.ok() || token->status != 200) {
-    return Error(absl::StatusCode::kNotFound,
-                 token.ok() ? absl::StrCat(origin, " gives no token: HTTP ", token->status)
-                            : absl::StrCat("nobody answers at ", origin));
+    return Error(none, token.ok() ? absl::StrCat(origin, " gives no token: HTTP ", token->status)
+                                  : absl::StrCat("nobody answers at ", origin));
   }
   const HttpHeader header = {"X-aws-ec2-metadata-token", token->body};
   for (const char c : token->body) {
     if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) {
-      return Error(absl::StatusCode::kNotFound, absl::StrCat(origin, " gives no usable token"));
+      return Error(none, absl::StrCat(origin, " gives no usable token"));
     }
   }
   const std::string roles_url = origin + kRolesPath;
@@ -161,7 +162,7 @@ absl::StatusOr<Credentials> FetchInstanceCredentials(const CredentialContext& co
   if (!roles.ok()) return WithKind(WithContext(roles.status(), roles_url), ErrorKind::kS3);
   const std::string role(absl::StripAsciiWhitespace(*absl::StrSplit(roles->body, '\n').begin()));
   if (roles->status == 404 || (roles->status == 200 && role.empty())) {
-    return Error(absl::StatusCode::kNotFound, "the EC2 instance has no role");
+    return Error(none, "the EC2 instance has no role");
   }
   if (roles->status != 200) {
     return Error(absl::StatusCode::kUnavailable, absl::StrCat(roles_url, ": HTTP ", roles->status));

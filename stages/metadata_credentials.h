@@ -23,7 +23,8 @@ bool HasContainerEndpoint(const CredentialContext& context);
 absl::StatusOr<Credentials> FetchContainerCredentials(const CredentialContext& context);
 
 // By AWS_EC2_METADATA_SERVICE_ENDPOINT, else that of EC2. kNotFound where nobody answers, there is
-// no role, or AWS_EC2_METADATA_DISABLED is true.
+// no role, or AWS_EC2_METADATA_DISABLED is true; kUnavailable in the first two where the context is
+// renewing.
 absl::StatusOr<Credentials> FetchInstanceCredentials(const CredentialContext& context);
 
 }  // namespace volstream

@@ -109,10 +109,11 @@ class ProfileResolver {
   Found Process(const std::string& profile) const {
     // The file's owner wrote the command line for a shell; nothing is put into it here.
     HostCommand command(config_.Get(profile, "credential_process"), {});
+    const StopSignal::Listener listener(context_.stop, [&command] { command.Cancel(); });
     absl::StatusOr<std::string> output = command.Capture(kProcessTimeout, kMaxProcessBytes);
     const auto failed = [&](const absl::Status& status) {
       return Error(
-          absl::StatusCode::kUnauthenticated,
+          context_.renewing ? absl::StatusCode::kUnavailable : absl::StatusCode::kUnauthenticated,
           absl::StrCat("the credential_process of ",
                        config_.Describe(profile, "credential_process"), ": ", status.message()));
     };

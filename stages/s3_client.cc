@@ -1,6 +1,7 @@
 #include "stages/s3_client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,11 @@ S3Failure FailureOf(const HttpResponse& response) {
   return failure;
 }
 
+// Whether no credentials came, as opposed to no answer.
+bool IsOfIssuer(const S3Failure& failure) {
+  return !failure.transport.ok() && KindOf(failure.transport) == ErrorKind::kS3;
+}
+
 std::shared_ptr<CredentialCache> CredentialsOf(const S3Options& options) {
   if (options.access_key_id.empty()) return options.credentials;
   Credentials credentials;
@@ -76,6 +82,15 @@ struct S3Client::Job {
   std::optional<std::chrono::steady_clock::time_point> renewed_at;  // its credentials, last
 
   explicit Job(const RetryOptions& retry_options) : policy(retry_options) {}
+  absl::Status Cancelled() const {
+    return absl::CancelledError(absl::StrCat(request.what, ": cancelled"));
+  }
+};
+
+struct S3Client::Waiting {
+  explicit Waiting(std::shared_ptr<Job> waiting) : job(std::move(waiting)) {}
+  const std::shared_ptr<Job> job;
+  std::atomic<bool> claimed{false};
 };
 
 absl::StatusOr<std::unique_ptr<S3Client>> S3Client::Create(const std::string& bucket,
@@ -159,20 +174,63 @@ bool S3Client::MayRenew(const Job& job) const {
 void S3Client::Renew(const std::shared_ptr<Job>& job, absl::Duration delay,
                      std::shared_ptr<const S3Failure> refusal) {
   job->renewed_at = steady_clock_();
-  credentials_->Refresh(job->signed_with, [=, this](absl::Status status) {
-    if (status.ok()) return SendNow(job, delay);
-    if (absl::IsAlreadyExists(status)) {
-      // The issuer keeps to them: the server has the last word.
-      if (refusal == nullptr) return SendNow(job, delay);
-      return job->done(FinalStatus(*job, *refusal));
-    }
-    const absl::Status failure =
-        WithContext(status, absl::StrCat(job->request.what, ": no new S3 credentials"));
-    if (absl::IsCancelled(status)) return job->done(failure);
-    // An issuer that is away is an outage like that of S3, and tried again like one.
-    if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) job->renewed_at.reset();
-    OnResult(job, WithKind(failure, ErrorKind::kS3));
+  const std::shared_ptr<CredentialCache> credentials = credentials_;
+  const CredentialCache::Shared refused = job->signed_with;
+  auto waiting = std::make_shared<Waiting>(job);
+  {
+    MutexLock lock(&mu_);
+    waiting_.push_back(waiting);
+  }
+  // From here on a sweep may end the job, and the client with it: only who claims the job may use
+  // them. The cache may outlive both.
+  const auto claim = [this, waiting] {
+    if (waiting->claimed.exchange(true)) return false;
+    MutexLock lock(&mu_);
+    std::erase(waiting_, waiting);
+    return true;
+  };
+  credentials->Refresh(refused, [=, this, refusal = std::move(refusal)](absl::Status status) {
+    if (claim()) OnRenewed(waiting->job, delay, refusal, status);
   });
+  // The flag may have been set before there was something for a sweep to see.
+  const std::shared_ptr<const CancelFlag>& flag = job->request.cancelled;
+  if (flag != nullptr && flag->load() && claim()) job->done(job->Cancelled());
+}
+
+void S3Client::OnRenewed(const std::shared_ptr<Job>& job, absl::Duration delay,
+                         const std::shared_ptr<const S3Failure>& refusal,
+                         const absl::Status& status) {
+  // Where the issuer keeps to them, the server has the last word.
+  const bool same = absl::IsAlreadyExists(status);
+  if (status.ok() || (same && refusal == nullptr)) return SendNow(job, delay);
+  if (same) return job->done(FinalStatus(*job, *refusal));
+  const absl::Status failure =
+      WithContext(status, absl::StrCat(job->request.what, ": no new S3 credentials"));
+  if (absl::IsCancelled(status)) return job->done(failure);
+  // An issuer that is away is an outage like that of S3, and tried again like one.
+  if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) job->renewed_at.reset();
+  OnResult(job, WithKind(failure, ErrorKind::kS3));
+}
+
+void S3Client::Sweep() {
+  EndCancelledWaits();
+  transport_->Sweep();
+}
+
+void S3Client::EndCancelledWaits() {
+  std::vector<std::shared_ptr<Waiting>> ending;
+  {
+    MutexLock lock(&mu_);
+    for (const std::shared_ptr<Waiting>& waiting : waiting_) {
+      const std::shared_ptr<const CancelFlag>& flag = waiting->job->request.cancelled;
+      const bool ends = flag != nullptr && flag->load() && !waiting->claimed.exchange(true);
+      if (ends) ending.push_back(waiting);
+    }
+    for (const std::shared_ptr<Waiting>& waiting : ending) std::erase(waiting_, waiting);
+  }
+  for (const std::shared_ptr<Waiting>& waiting : ending) {
+    waiting->job->done(waiting->job->Cancelled());
+  }
 }
 
 bool S3Client::RefusesCredentials(const S3Failure& failure) const {
@@ -280,6 +338,8 @@ void S3Client::OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResp
   if (delay.has_value()) {
     ++retries_;
     if (job->tries == job->policy.options().max_tries) ReportOutage(*job, failure);
+    // The cache paces who waits for an issuer that is away.
+    if (IsOfIssuer(failure)) delay = absl::ZeroDuration();
     // A request that must end soon does not wait longer than it would for an answer.
     Send(job, std::min(*delay, job->request.deadline));
     return;
@@ -289,9 +349,7 @@ void S3Client::OnResult(const std::shared_ptr<Job>& job, absl::StatusOr<HttpResp
 
 absl::Status S3Client::FinalStatus(const Job& job, const S3Failure& failure) const {
   // Not the transport's words but those of the credentials' issuer.
-  if (!failure.transport.ok() && KindOf(failure.transport) == ErrorKind::kS3) {
-    return failure.transport;
-  }
+  if (IsOfIssuer(failure)) return failure.transport;
   const absl::Status status = S3StatusOf(failure, job.request.what, address_.origin);
   const bool about_keys = absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
   if (!about_keys || job.signed_with == nullptr || job.signed_with->source.empty()) return status;

@@ -5,7 +5,7 @@
 //
 // Threads: all methods are safe to call concurrently. Call() waits for the network and must not be
 // made from the transport's thread. `done` runs on the transport's thread, or on that of the
-// credential cache.
+// credential cache, or in Sweep().
 // Lifetime: the transport is borrowed. No request may be outstanding when the client goes; a
 // transport that is destroyed first has ended all but those that wait for credentials.
 #ifndef VOLSTREAM_STAGES_S3_CLIENT_H_
@@ -20,6 +20,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -63,8 +64,8 @@ class S3Client {
   // The same, waiting.
   absl::StatusOr<HttpResponse> Call(S3Request request);
 
-  // Ends every request whose `cancelled` flag is set.
-  void Sweep() { transport_->Sweep(); }
+  // Ends every request whose `cancelled` flag is set, whatever it waits for.
+  void Sweep() ABSL_LOCKS_EXCLUDED(mu_);
 
   bool https() const { return address_.https; }
   absl::Duration stall_timeout() const { return stall_timeout_; }
@@ -79,6 +80,8 @@ class S3Client {
   struct Job;
   // A key pair and the signer that holds it.
   struct Signer;
+  // A job that waits for credentials, and who may go on with it: the first that asks.
+  struct Waiting;
 
   S3Client(const std::string& bucket, const S3Options& options, S3Address address,
            HttpTransport* transport, const S3ClientHooks& hooks);
@@ -89,7 +92,11 @@ class S3Client {
   // Has the job's credentials replaced, and sends it then. `refusal` is what the server said of
   // them, null where they have not been sent.
   void Renew(const std::shared_ptr<Job>& job, absl::Duration delay,
-             std::shared_ptr<const S3Failure> refusal);
+             std::shared_ptr<const S3Failure> refusal) ABSL_LOCKS_EXCLUDED(mu_);
+  void OnRenewed(const std::shared_ptr<Job>& job, absl::Duration delay,
+                 const std::shared_ptr<const S3Failure>& refusal, const absl::Status& status);
+  // Ends those that wait for credentials and are cancelled.
+  void EndCancelledWaits() ABSL_LOCKS_EXCLUDED(mu_);
   // Whether the server refused the credentials for their age.
   bool RefusesCredentials(const S3Failure& failure) const;
   // Not twice in a minute, so that a server to which nothing is good enough comes to an end.
@@ -124,6 +131,7 @@ class S3Client {
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);
   ConcurrencyLimit limit_ ABSL_GUARDED_BY(mu_);
   bool outage_reported_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::shared_ptr<Waiting>> waiting_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const Signer> signer_ ABSL_GUARDED_BY(mu_);  // null before the first request
 };
 

@@ -126,10 +126,19 @@ absl::Status ResolveS3Options(S3Options* options) {
   if (!options->access_key_id.empty() || options->credentials != nullptr) return absl::OkStatus();
   CredentialContext context;
   context.ca_file = options->ca_file;
-  VS_ASSIGN_OR_RETURN(options->credentials,
-                      CredentialCache::Create([context, named = options->profile] {
-                        return FindCredentials(context, named);
-                      }));
+  FetchCredentials fetch = [context, named = options->profile](const CredentialFetch& how) {
+    CredentialContext now = context;
+    now.renewing = how.renewing;
+    now.stop = how.stop;
+    return FindCredentials(now, named);
+  };
+  if (options->credential_pool != nullptr) {
+    VS_ASSIGN_OR_RETURN(
+        options->credentials,
+        options->credential_pool->Get(options->profile, options->ca_file, std::move(fetch)));
+  } else {
+    VS_ASSIGN_OR_RETURN(options->credentials, CredentialCache::Create(std::move(fetch)));
+  }
   return absl::OkStatus();
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "stages/credential_cache.h"
+#include "stages/credential_pool.h"
 #include "stages/event_log.h"
 #include "stages/rate_limit.h"
 #include "stages/s3_object.h"
@@ -40,6 +41,9 @@ struct S3Options {
   std::string region;        // empty = the provider's, else us-east-1
   // Where the keys come from: a pair given here, else `credentials`.
   std::shared_ptr<CredentialCache> credentials;
+  // Where ResolveS3Options looks for `credentials` first; may be shared with other destinations;
+  // null = these options have them fetched for themselves.
+  std::shared_ptr<CredentialPool> credential_pool;
   std::string profile;  // of the shared config files, for ResolveS3Options; empty = the default one
   std::string access_key_id;
   std::string secret_access_key;

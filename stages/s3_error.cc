@@ -155,17 +155,6 @@ KnownCode Lookup(const S3Failure& failure) {
   return ByHttpStatus(failure);
 }
 
-std::string OneLine(const std::string& text) {
-  std::string line = text;
-  for (char& c : line) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
-  }
-  absl::RemoveExtraAsciiWhitespace(&line);
-  if (line.size() > kMaxServerText) line = absl::StrCat(line.substr(0, kMaxServerText), "...");
-  while (absl::EndsWith(line, ".") && !absl::EndsWith(line, "...")) line.pop_back();
-  return line;
-}
-
 absl::Status TransportStatus(const S3Failure& failure, std::string_view what,
                              const std::string& after, std::string_view endpoint) {
   const absl::Status& cause = failure.transport;
@@ -189,6 +178,17 @@ absl::Status TransportStatus(const S3Failure& failure, std::string_view what,
 
 }  // namespace
 
+std::string ServerText(std::string_view text) {
+  std::string line(text);
+  for (char& c : line) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
+  }
+  absl::RemoveExtraAsciiWhitespace(&line);
+  if (line.size() > kMaxServerText) line = absl::StrCat(line.substr(0, kMaxServerText), "...");
+  while (absl::EndsWith(line, ".") && !absl::EndsWith(line, "...")) line.pop_back();
+  return line;
+}
+
 absl::Status S3StatusOf(const S3Failure& failure, std::string_view what,
                         std::string_view endpoint) {
   const std::string after =
@@ -197,14 +197,14 @@ absl::Status S3StatusOf(const S3Failure& failure, std::string_view what,
 
   const KnownCode known = Lookup(failure);
   std::string text = absl::StrCat(ToAbsl(what), ": HTTP ", failure.http_status);
-  if (!failure.code.empty()) absl::StrAppend(&text, " ", OneLine(failure.code));
+  if (!failure.code.empty()) absl::StrAppend(&text, " ", ServerText(failure.code));
   absl::StrAppend(&text, after);
-  const std::string server_text = OneLine(failure.message);
+  const std::string server_text = ServerText(failure.message);
   if (!server_text.empty() && server_text != failure.code) {
     absl::StrAppend(&text, ": ", server_text);
   }
   if (!failure.bucket_region.empty() && known.remedy == kSetRegion) {
-    absl::StrAppend(&text, "; the bucket is in ", OneLine(failure.bucket_region),
+    absl::StrAppend(&text, "; the bucket is in ", ServerText(failure.bucket_region),
                     ": set AWS_REGION to that");
   } else if (!known.remedy.empty()) {
     absl::StrAppend(&text, "; ", ToAbsl(known.remedy));

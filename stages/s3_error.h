@@ -29,6 +29,9 @@ struct S3Failure {
 // kCancelled.
 absl::Status S3StatusOf(const S3Failure& failure, std::string_view what, std::string_view endpoint);
 
+// What a server said, for a message: on one line, cut where it is long, without a full stop.
+std::string ServerText(std::string_view text);
+
 // <Code> of the answer behind a Status made here; empty if there was none.
 std::string S3CodeOf(const absl::Status& status);
 

@@ -11,12 +11,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/credential_json.h"
 #include "stages/error_kind.h"
 #include "stages/http_call.h"
+#include "stages/retry_policy.h"
+#include "stages/s3_error.h"
 #include "stages/url.h"
 
 namespace volstream {
@@ -35,16 +36,6 @@ std::string DefaultEndpoint(const std::string& region) {
   if (region.empty()) return "https://sts.amazonaws.com";
   return absl::StrCat("https://sts.", region, ".amazonaws.com",
                       absl::StartsWith(region, "cn-") ? ".cn" : "");
-}
-
-// One line of what the service said.
-std::string OneLine(std::string text) {
-  constexpr size_t kMaxBytes = 200;
-  for (char& c : text) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
-  }
-  absl::RemoveExtraAsciiWhitespace(&text);
-  return text.size() > kMaxBytes ? absl::StrCat(text.substr(0, kMaxBytes), "...") : text;
 }
 
 absl::StatusOr<Credentials> ParseAnswer(const std::string& action, const std::string& xml) {
@@ -70,14 +61,18 @@ absl::Status AnswerError(const std::string& what, const HttpResponse& response) 
   const pugi::xml_node error = document.document_element().child("Error");
   const std::string code = error.child_value("Code");
   std::string text = absl::StrCat(what, ": HTTP ", response.status);
-  if (!code.empty()) absl::StrAppend(&text, " ", OneLine(code));
+  if (!code.empty()) absl::StrAppend(&text, " ", ServerText(code));
   // About a signature AWS says all that it signs, the session token among it.
   const bool tells_secrets = code == "SignatureDoesNotMatch" || code == "IncompleteSignature";
-  if (const std::string said = OneLine(error.child_value("Message"));
+  if (const std::string said = ServerText(error.child_value("Message"));
       !said.empty() && !tells_secrets) {
     absl::StrAppend(&text, ": ", said);
   }
-  if (response.status >= 500) return Error(absl::StatusCode::kUnavailable, text);
+  // STS gives 400 with some codes of what may pass by itself.
+  if (response.status >= 500 || code == "IDPCommunicationError" ||
+      RetryPolicy::IsThrottle({absl::OkStatus(), response.status, code})) {
+    return Error(absl::StatusCode::kUnavailable, text);
+  }
   if (code == "AccessDenied") {
     absl::StrAppend(&text, "; allow it in the role's trust policy");
   } else if (code == "ExpiredTokenException" || code == "InvalidIdentityToken") {
@@ -157,7 +152,7 @@ absl::StatusOr<Credentials> StsClient::Call(const std::string& action, const Rol
   }
   CurlTransportOptions options;
   options.ca_file = context_.ca_file;
-  absl::StatusOr<HttpResponse> response = CallHttp(options, request, kTries);
+  absl::StatusOr<HttpResponse> response = CallHttp(options, request, kTries, context_.stop);
   WipeSecret(body);
   if (!response.ok()) return WithKind(WithContext(response.status(), what), ErrorKind::kS3);
   if (response->status / 100 != 2) return AnswerError(what, *response);

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/notification.h"
+#include "stages/credential_pool.h"
 #include "stages/error_kind.h"
 
 namespace volstream {
@@ -21,6 +22,7 @@ class CredentialCacheTest : public ::testing::Test {
  protected:
   CredentialCacheOptions Options() {
     CredentialCacheOptions options;
+    options.pause = pause_;
     options.clock = [this] {
       MutexLock lock(&mu_);
       return now_;
@@ -29,7 +31,7 @@ class CredentialCacheTest : public ::testing::Test {
   }
   std::shared_ptr<CredentialCache> NewCache() {
     absl::StatusOr<std::shared_ptr<CredentialCache>> cache =
-        CredentialCache::Create([this] { return Fetch(); }, Options());
+        CredentialCache::Create([this](const CredentialFetch&) { return Fetch(); }, Options());
     EXPECT_TRUE(cache.ok()) << cache.status();
     return *std::move(cache);
   }
@@ -81,6 +83,7 @@ class CredentialCacheTest : public ::testing::Test {
   Mutex mu_;
   absl::Time now_ = absl::FromUnixSeconds(1'750'000'000);
   absl::Duration life_ = absl::Hours(1);
+  absl::Duration pause_ = absl::ZeroDuration();
   absl::Status failure_;
   bool same_again_ = false;
   bool gate_open_ = true;
@@ -90,7 +93,9 @@ class CredentialCacheTest : public ::testing::Test {
 
 TEST_F(CredentialCacheTest, FailsAtOnceWhereTheFirstFetchDoes) {
   failure_ = absl::UnauthenticatedError("no");
-  EXPECT_EQ(CredentialCache::Create([this] { return Fetch(); }, Options()).status().message(),
+  EXPECT_EQ(CredentialCache::Create([this](const CredentialFetch&) { return Fetch(); }, Options())
+                .status()
+                .message(),
             "no");
 }
 
@@ -194,6 +199,64 @@ TEST_F(CredentialCacheTest, EndsWhatWaitsWhenItGoes) {
   Set(&gate_open_, true);
   cache.reset();
   EXPECT_EQ(answered, 1);
+}
+
+TEST_F(CredentialCacheTest, PausesAfterAFailureAlthoughSomebodyWaits) {
+  pause_ = absl::Hours(1);
+  auto cache = NewCache();
+  Set(&failure_, absl::UnavailableError("issuer away"));
+  EXPECT_EQ(Refresh(cache.get(), cache->Current()).message(), "issuer away");
+  std::atomic<bool> cancelled = false;
+  cache->Refresh(cache->Current(),
+                 [&cancelled](absl::Status status) { cancelled = absl::IsCancelled(status); });
+  cache.reset();
+  EXPECT_TRUE(cancelled);
+  EXPECT_EQ(Fetches(), 2);
+}
+
+TEST_F(CredentialCacheTest, TakesASourceThatHasDeliveredForAwayUnlessItRefuses) {
+  const auto cache = NewCache();
+  Set(&failure_, absl::FailedPreconditionError("no token file"));
+  const absl::Status away = Refresh(cache.get(), cache->Current());
+  EXPECT_TRUE(absl::IsUnavailable(away)) << away;
+  EXPECT_EQ(away.message(), "no token file");
+  Set(&failure_, absl::UnauthenticatedError("the role is gone"));
+  EXPECT_TRUE(absl::IsUnauthenticated(Refresh(cache.get(), cache->Current())));
+}
+
+TEST_F(CredentialCacheTest, StopsAFetchUnderWayWhenItGoes) {
+  Notification begun;
+  std::atomic<bool> renewing = false;
+  auto cache = *CredentialCache::Create(
+      [&](const CredentialFetch& how) -> absl::StatusOr<Credentials> {
+        if (how.stop == nullptr) return Fetch();
+        renewing = how.renewing;
+        Notification stopped;
+        const StopSignal::Listener listener(how.stop, [&stopped] { stopped.Notify(); });
+        begun.Notify();
+        stopped.WaitForNotification();
+        return absl::CancelledError("stopped");
+      },
+      Options());
+  std::atomic<bool> cancelled = false;
+  cache->Refresh(cache->Current(),
+                 [&cancelled](absl::Status status) { cancelled = absl::IsCancelled(status); });
+  begun.WaitForNotification();
+  cache.reset();
+  EXPECT_TRUE(renewing);
+  EXPECT_TRUE(cancelled);
+}
+
+TEST_F(CredentialCacheTest, IsOneForAllOfARunWithTheSameProfile) {
+  CredentialPool pool;
+  const auto fetch = [this](const CredentialFetch&) { return Fetch(); };
+  Set(&failure_, absl::UnauthenticatedError("no"));
+  EXPECT_FALSE(pool.Get("a", "", fetch).ok());
+  Set(&failure_, absl::OkStatus());
+  const std::shared_ptr<CredentialCache> cache = *pool.Get("a", "", fetch);
+  EXPECT_EQ(*pool.Get("a", "", fetch), cache);
+  EXPECT_NE(*pool.Get("b", "", fetch), cache);
+  EXPECT_NE(*pool.Get("a", "ca.pem", fetch), cache);
 }
 
 TEST_F(CredentialCacheTest, DescribesItselfWithoutSecrets) {

@@ -84,6 +84,21 @@ TEST_F(ProfileTest, NamesAProcessThatFailsWithoutItsOutput) {
   ExpectSays(Fetch("p").status(), "lacks \"Version\": 1");
 }
 
+TEST_F(ProfileTest, TakesAProcessThatFailsOnRenewalForAway) {
+  WriteConfig(ProcessThat("exit 3\n"));
+  EXPECT_TRUE(absl::IsUnauthenticated(Fetch("p").status()));
+  context_.renewing = true;
+  EXPECT_TRUE(absl::IsUnavailable(Fetch("p").status()));
+}
+
+TEST_F(ProfileTest, StopsAProcess) {
+  WriteConfig(ProcessThat("exec sleep 1000\n"));
+  StopSignal stop;
+  stop.Stop();
+  context_.stop = &stop;
+  ExpectSays(Fetch("p").status(), "interrupted");
+}
+
 TEST_F(ProfileTest, AssumesARoleWithItsSourcesKeys) {
   WriteKeys(std::string("[base]\naws_access_key_id = BASE\naws_secret_access_key = ") + kSecret);
   WriteConfig(

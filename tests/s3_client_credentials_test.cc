@@ -21,8 +21,10 @@ class S3CredentialsTest : public S3Fixture {
   S3CredentialsTest() {
     transport_.PutObject("bucket/k", "x");
     CredentialCacheOptions cache_options;
+    cache_options.pause = absl::ZeroDuration();
     cache_options.clock = [this] { return Now(); };
-    cache_ = *CredentialCache::Create([this] { return Issue(); }, cache_options);
+    cache_ =
+        *CredentialCache::Create([this](const CredentialFetch&) { return Issue(); }, cache_options);
     S3Options options = Options();
     options.access_key_id.clear();
     options.secret_access_key.clear();
@@ -47,6 +49,7 @@ class S3CredentialsTest : public S3Fixture {
   }
   absl::StatusOr<Credentials> Issue() {
     MutexLock lock(&mu_);
+    mu_.Await([this] { return gate_open_; });
     if (!failure_.ok()) return failure_;
     if (!same_again_) ++issued_;
     Credentials credentials;
@@ -89,6 +92,7 @@ class S3CredentialsTest : public S3Fixture {
   absl::Time time_ = kStart + absl::Hours(1000);
   absl::Status failure_;
   bool same_again_ = false;
+  bool gate_open_ = true;
   int issued_ = 0;
   std::shared_ptr<CredentialCache> cache_;
 };
@@ -160,6 +164,32 @@ TEST_F(S3CredentialsTest, WhoseIssuerIsAwayAreWaitedForLikeAnOutage) {
   EXPECT_EQ(status.message(), "s3://bucket/k: no new S3 credentials: no route");
   Set(&failure_, absl::OkStatus());
   EXPECT_TRUE(Get().ok());
+}
+
+TEST_F(S3CredentialsTest, ThatAreWaitedForHoldUpNoCancelledRequest) {
+  Set(&time_, Now() + absl::Hours(2));
+  Set(&gate_open_, false);
+  const auto submit = [this](std::shared_ptr<const CancelFlag> flag, absl::Status* status) {
+    S3Request request = GetObjectRequest("k", kMiB);
+    request.what = "s3://bucket/k";
+    request.cancelled = std::move(flag);
+    client_->Submit(std::move(request), [status](absl::StatusOr<HttpResponse> result) {
+      *status = std::move(result).status();
+    });
+  };
+  const auto flag = std::make_shared<CancelFlag>(false);
+  absl::Status swept;
+  absl::Status late;
+  submit(flag, &swept);
+  EXPECT_TRUE(swept.ok());
+  flag->store(true);
+  client_->Sweep();
+  EXPECT_TRUE(absl::IsCancelled(swept)) << swept;
+  submit(flag, &late);
+  EXPECT_TRUE(absl::IsCancelled(late)) << late;
+  EXPECT_TRUE(transport_.Requests().empty());
+  client_.reset();  // before the answer that nobody waits for
+  Set(&gate_open_, true);
 }
 
 TEST_F(S3CredentialsTest, OfAHeadWithoutAWordAreReplacedOnceExpired) {

@@ -134,6 +134,7 @@ absl::StatusOr<S3Options> S3Flags::Options() const {
   options.retry_for = absl::Seconds(retry_for_seconds_);
   options.stall_timeout = absl::Seconds(stall_timeout_seconds_);
   options.connect_timeout = absl::Seconds(connect_timeout_seconds_);
+  options.credential_pool = credential_pool_;
   options.addressing = AddressingOf(addressing_);
   if (upload_bytes_per_second_ > 0) {
     if (upload_limit_ == nullptr) {

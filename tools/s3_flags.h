@@ -26,7 +26,8 @@ class S3Flags {
   // Where outages that are waited out are told.
   void LogTo(EventLog log) { options_.on_event = std::move(log); }
 
-  // Reads the key file. Options of one S3Flags share the bandwidth.
+  // Reads the key file. Options of one S3Flags share the bandwidth and the
+  // credentials.
   absl::StatusOr<S3Options> Options() const;
 
  private:
@@ -46,6 +47,7 @@ class S3Flags {
   int lock_days_ = 0;
   uint64_t upload_bytes_per_second_ = 0;  // 0 = no limit
   mutable std::shared_ptr<RateLimit> upload_limit_;
+  const std::shared_ptr<CredentialPool> credential_pool_ = std::make_shared<CredentialPool>();
 };
 
 }  // namespace volstream

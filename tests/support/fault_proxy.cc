@@ -208,6 +208,11 @@ FaultProxy::~FaultProxy() {
   close(listener_);
 }
 
+void FaultProxy::CountOne(FaultKind kind) {
+  MutexLock lock(&mu_);
+  ++counts_[static_cast<size_t>(kind)];
+}
+
 int FaultProxy::Count(FaultKind kind) const {
   MutexLock lock(&mu_);
   return counts_[static_cast<size_t>(kind)];
@@ -268,10 +273,8 @@ void FaultProxy::Serve(int fd) {
 
 bool FaultProxy::Handle(int fd, Exchange& exchange) {
   const std::optional<FaultKind> kind = plan_(exchange.request);
-  if (kind.has_value()) {
-    MutexLock lock(&mu_);
-    ++counts_[static_cast<size_t>(*kind)];
-  }
+  // A swallowed answer counts once it has come: who waits for that wants the server to be done.
+  if (kind.has_value() && kind != FaultKind::kSwallowAnswer) CountOne(*kind);
   const auto is = [&kind](auto... kinds) { return ((kind == kinds) || ...); };
   if (is(FaultKind::kCloseAtHead)) return false;
   if (is(FaultKind::kResetAtHead)) {
@@ -322,6 +325,7 @@ bool FaultProxy::Answer(int fd, const Exchange& exchange, std::optional<FaultKin
       ResetConnection(fd);
       return false;
     case FaultKind::kSwallowAnswer:
+      CountOne(FaultKind::kSwallowAnswer);
       WaitForHangUp(fd);
       return false;
     case FaultKind::kCutHead:

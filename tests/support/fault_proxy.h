@@ -81,6 +81,7 @@ class FaultProxy {
   bool WaitFor(FaultKind kind) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  void CountOne(FaultKind kind) ABSL_LOCKS_EXCLUDED(mu_);
   struct Exchange;  // one request and what becomes of it
 
   void Accept();

@@ -35,6 +35,10 @@ constexpr std::string_view kDamaged =
 constexpr std::string_view kGone =
     "the upload was aborted by someone else: look for a lifecycle rule or another cleaner";
 
+constexpr std::string_view kOptions =
+    "it does not take something that was asked for: see --storage-class, --sse, --checksum, --tag "
+    "and --object-lock-mode";
+
 constexpr std::string_view kNoObject = "there is no such object";
 
 constexpr std::string_view kNotS3 = "the answer is not from an S3 server: check AWS_ENDPOINT_URL ";
@@ -99,6 +103,9 @@ constexpr KnownCode kKnownCodes[] = {
     {"InvalidRange", absl::StatusCode::kOutOfRange, ""},
     {"BadDigest", absl::StatusCode::kDataLoss, kDamaged},
     {"XAmzContentSHA256Mismatch", absl::StatusCode::kDataLoss, kDamaged},
+    {"InvalidArgument", absl::StatusCode::kFailedPrecondition, kOptions},
+    {"InvalidRequest", absl::StatusCode::kFailedPrecondition, kOptions},
+    {"InvalidStorageClass", absl::StatusCode::kFailedPrecondition, kOptions},
     {"KeyTooLongError", absl::StatusCode::kInvalidArgument, "shorten the prefix"},
     {"NotImplemented", absl::StatusCode::kUnimplemented, "the provider does not offer this"},
     {"MethodNotAllowed", absl::StatusCode::kUnimplemented,

@@ -118,8 +118,8 @@ absl::StatusOr<std::string> S3Probe::BeginUpload(const std::string& key) {
       absl::IsCancelled(result.status())) {
     unclear_keys_.push_back(key);
   }
-  VS_ASSIGN_OR_RETURN(const HttpResponse answer, result);
-  VS_ASSIGN_OR_RETURN(std::string upload_id, ParseUploadId(answer.body));
+  if (!result.ok()) return result.status();
+  VS_ASSIGN_OR_RETURN(std::string upload_id, ParseUploadId(result->body));
   uploads_.emplace_back(key, upload_id);
   return upload_id;
 }

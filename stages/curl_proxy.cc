@@ -1,31 +1,17 @@
 #include "stages/curl_proxy.h"
 
-#include <curl/curl.h>
-
 #include <cstdlib>
-#include <memory>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "stages/absl_text.h"
+#include "stages/curl_url.h"
 
 namespace volstream {
 namespace {
 
 // libcurl's own for a proxy that names none.
 constexpr char kDefaultPort[] = "1080";
-
-struct FreeUrl {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-};
-
-std::string Get(CURLU* url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(url, part, &text, 0) != CURLUE_OK || text == nullptr) return "";
-  std::string result(text);
-  curl_free(text);
-  return result;
-}
 
 }  // namespace
 
@@ -35,13 +21,13 @@ std::string ProxyThatFailed(std::string_view url, std::string_view detail) {
                            https ? "HTTPS_PROXY" : "http_proxy", "all_proxy", "ALL_PROXY"}) {
     const char* const value = std::getenv(name);
     if (value == nullptr || *value == '\0') continue;
-    const std::unique_ptr<CURLU, FreeUrl> proxy(curl_url());
+    const CurlUrl proxy(curl_url());
     if (curl_url_set(proxy.get(), CURLUPART_URL, value,
                      CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
       continue;
     }
-    const std::string host = Get(proxy.get(), CURLUPART_HOST);
-    std::string port = Get(proxy.get(), CURLUPART_PORT);
+    const std::string host = PartOf(proxy, CURLUPART_HOST);
+    std::string port = PartOf(proxy, CURLUPART_PORT);
     if (port.empty()) port = kDefaultPort;
     if (absl::StrContains(ToAbsl(detail), absl::StrCat("connect to ", host, " port ", port, " "))) {
       return absl::StrCat(host, ":", port);

@@ -95,9 +95,7 @@ absl::StatusOr<HttpResponse> S3Lock::Call(S3Request request, bool cancellable) {
 
 absl::StatusOr<std::optional<Seen>> S3Lock::Read(bool cancellable) {
   S3Request request = GetObjectRequest(place_.key, kMaxLockBytes);
-  for (HttpHeader& header : place_.object->KeyHeaders()) {
-    request.headers.push_back(std::move(header));
-  }
+  request.AddHeaders(place_.object->KeyHeaders());
   const absl::StatusOr<HttpResponse> response = Call(std::move(request), cancellable);
   if (absl::IsNotFound(response.status())) return std::nullopt;
   if (!response.ok()) return response.status();

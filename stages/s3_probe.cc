@@ -27,10 +27,6 @@ S3ObjectOptions Removable(S3ObjectOptions object) {
   return object;
 }
 
-void Append(std::vector<HttpHeader>& to, std::vector<HttpHeader> headers) {
-  for (HttpHeader& header : headers) to.push_back(std::move(header));
-}
-
 // Sends all of them and gives their answers in the same order.
 std::vector<absl::StatusOr<HttpResponse>> CallAll(S3Client* client,
                                                   std::vector<S3Request> requests) {
@@ -81,8 +77,8 @@ void S3Probe::Remember(const std::string& key, const HttpResponse& answer) {
 absl::StatusOr<HttpResponse> S3Probe::Put(const std::string& key, ByteSpan body,
                                           std::vector<HttpHeader> headers) {
   S3Request request = PutObjectRequest(key, body, Md5Of(body));
-  Append(request.headers, object_.CreateHeaders(absl::Now(), /*archive=*/false));
-  Append(request.headers, std::move(headers));
+  request.AddHeaders(object_.CreateHeaders(absl::Now(), /*archive=*/false));
+  request.AddHeaders(std::move(headers));
   const absl::StatusOr<HttpResponse> answer = Call(std::move(request), client_->UrlOf(key));
   if (answer.ok()) {
     Remember(key, *answer);
@@ -97,7 +93,7 @@ absl::StatusOr<HttpResponse> S3Probe::Head(const std::string& key,
                                            std::vector<HttpHeader> headers) {
   S3Request request = HeadObjectRequest(key);
   request.headers = object_.KeyHeaders();
-  Append(request.headers, std::move(headers));
+  request.AddHeaders(std::move(headers));
   return Call(std::move(request), client_->UrlOf(key));
 }
 
@@ -131,7 +127,7 @@ absl::StatusOr<std::vector<UploadedPart>> S3Probe::SendParts(const std::string& 
   std::vector<S3Request> requests;
   for (int i = 1; i <= count; ++i) {
     S3Request request = UploadPartRequest(key, upload_id, static_cast<uint64_t>(i), bytes, md5);
-    Append(request.headers, object_.KeyHeaders());
+    request.AddHeaders(object_.KeyHeaders());
     requests.push_back(
         Prepare(std::move(request), absl::StrCat("part ", i, " of ", client_->UrlOf(key))));
   }
@@ -146,7 +142,7 @@ absl::StatusOr<std::vector<UploadedPart>> S3Probe::SendParts(const std::string& 
 absl::Status S3Probe::Complete(const std::string& key, const std::string& upload_id,
                                const std::vector<UploadedPart>& parts) {
   S3Request request = CompleteUploadRequest(key, upload_id, parts);
-  Append(request.headers, object_.KeyHeaders());
+  request.AddHeaders(object_.KeyHeaders());
   // Before it is sent: whatever becomes of the answer, the object may be there.
   const size_t index = objects_.size();
   objects_.push_back({key, ""});
@@ -165,7 +161,7 @@ absl::Status S3Probe::ReadBack(const std::string& key, ByteSpan bytes, int count
   std::vector<S3Request> requests;
   for (size_t i = 0; i < buffers.size(); ++i) {
     S3Request request = GetRangeRequest(key, i * bytes.size(), MutableByteSpan(buffers[i]));
-    Append(request.headers, object_.KeyHeaders());
+    request.AddHeaders(object_.KeyHeaders());
     requests.push_back(Prepare(std::move(request), client_->UrlOf(key)));
   }
   for (const absl::StatusOr<HttpResponse>& answer : CallAll(client_, std::move(requests))) {

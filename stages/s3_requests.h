@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -47,6 +48,9 @@ struct S3Request {
   absl::Duration stall_timeout = absl::ZeroDuration();  // 0 = the client's
   std::shared_ptr<const CancelFlag> cancelled;          // may be null
 
+  void AddHeaders(std::vector<HttpHeader> more) {
+    for (HttpHeader& header : more) headers.push_back(std::move(header));
+  }
   ByteSpan payload() const { return owned_body.empty() ? body : AsBytes(owned_body); }
 };
 

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "engine/check.h"
@@ -81,10 +79,10 @@ absl::Status S3Sink::Begin(const StreamShape& shape) {
   S3Request request = CreateUploadRequest(key_);
   request.what = absl::StrCat("begin of the upload of ", url_);
   request.cancelled = cancelled_;
-  AddHeaders(request, object_.CreateHeaders(begun_at_, /*archive=*/true));
+  request.AddHeaders(object_.CreateHeaders(begun_at_, /*archive=*/true));
   if (checksum_.enabled()) {
-    AddHeaders(request, {{"x-amz-checksum-algorithm", std::string(checksum_.algorithm())},
-                         {"x-amz-checksum-type", "FULL_OBJECT"}});
+    request.AddHeaders({{"x-amz-checksum-algorithm", std::string(checksum_.algorithm())},
+                        {"x-amz-checksum-type", "FULL_OBJECT"}});
   }
   const uint64_t retries = client_->retries();
   const absl::StatusOr<HttpResponse> response = client_->Call(std::move(request));
@@ -129,10 +127,10 @@ void S3Sink::Send(const std::shared_ptr<PutJob>& job) {
   if (single_) {
     request = PutObjectRequest(key_, part.data(), part.digest.md5);
     request.what = url_;
-    AddHeaders(request, object_.CreateHeaders(begun_at_, /*archive=*/true));
+    request.AddHeaders(object_.CreateHeaders(begun_at_, /*archive=*/true));
     // Sent again, it replaces what it has made itself.
     if (provider_.conditional_puts && job->sends == 1) {
-      AddHeaders(request, {{"If-None-Match", "*"}});
+      request.AddHeaders({{"If-None-Match", "*"}});
     }
     S3Expectation expected;
     expected.bytes = part.bytes;
@@ -142,10 +140,10 @@ void S3Sink::Send(const std::shared_ptr<PutJob>& job) {
   } else {
     request = UploadPartRequest(key_, upload_id_, part.number(), part.data(), part.digest.md5);
     request.what = absl::StrCat("part ", part.number(), " of ", url_);
-    AddHeaders(request, object_.KeyHeaders());
+    request.AddHeaders(object_.KeyHeaders());
   }
   if (checksum_.enabled()) {
-    AddHeaders(request, {{std::string(checksum_.header()), checksum_.Text(job->crc)}});
+    request.AddHeaders({{std::string(checksum_.header()), checksum_.Text(job->crc)}});
   }
   if (part.digest.sha256 != Sha256Digest{}) request.body_sha256 = part.digest.sha256;
   request.patient = true;
@@ -292,7 +290,7 @@ absl::StatusOr<std::string> S3Sink::FinishSingle(const StreamSummary& summary) {
   return WithCleanup(std::move(inspection.status), DeleteSingle());
 }
 
-absl::StatusOr<HttpResponse> S3Sink::Complete(const StreamSummary& summary) {
+absl::StatusOr<HttpResponse> S3Sink::Complete(const S3Expectation& expected) {
   std::vector<UploadedPart> parts;
   {
     MutexLock lock(&mu_);
@@ -306,12 +304,12 @@ absl::StatusOr<HttpResponse> S3Sink::Complete(const StreamSummary& summary) {
   request.stall_timeout = kCompleteStallFactor * client_->stall_timeout();
   request.patient = true;
   request.cancelled = cancelled_;
-  AddHeaders(request, object_.KeyHeaders());
+  request.AddHeaders(object_.KeyHeaders());
   if (checksum_.enabled()) {
-    AddHeaders(request, {{std::string(checksum_.header()), Expected(summary).checksum},
-                         {"x-amz-checksum-type", "FULL_OBJECT"}});
+    request.AddHeaders({{std::string(checksum_.header()), expected.checksum},
+                        {"x-amz-checksum-type", "FULL_OBJECT"}});
   }
-  if (provider_.conditional_puts) AddHeaders(request, {{"If-None-Match", "*"}});
+  if (provider_.conditional_puts) request.AddHeaders({{"If-None-Match", "*"}});
   return client_->Call(std::move(request));
 }
 
@@ -320,7 +318,7 @@ absl::StatusOr<std::string> S3Sink::FinishUpload(const StreamSummary& summary) {
   // What it could not remove is no reason to give up the upload.
   AbortStrays().IgnoreError();
   const uint64_t retries = client_->retries();
-  const absl::StatusOr<HttpResponse> completed = Complete(summary);
+  const absl::StatusOr<HttpResponse> completed = Complete(expected);
   if (!completed.ok()) {
     const absl::Status& status = completed.status();
     // NoSuchUpload: an earlier try whose answer was lost may have done it all.
@@ -416,10 +414,6 @@ absl::Status S3Sink::DeleteSingle() {
     }
   }
   return DeleteMade();
-}
-
-void S3Sink::AddHeaders(S3Request& request, std::vector<HttpHeader> headers) const {
-  for (HttpHeader& header : headers) request.headers.push_back(std::move(header));
 }
 
 absl::Status S3Sink::WithCleanup(absl::Status status, const absl::Status& cleanup) const {

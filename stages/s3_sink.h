@@ -76,7 +76,7 @@ class S3Sink : public PartSink {
   S3Expectation Expected(const StreamSummary& summary) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<std::string> FinishSingle(const StreamSummary& summary);
   absl::StatusOr<std::string> FinishUpload(const StreamSummary& summary);
-  absl::StatusOr<HttpResponse> Complete(const StreamSummary& summary);
+  absl::StatusOr<HttpResponse> Complete(const S3Expectation& expected);
   // After a Complete of which nobody knows whether it took effect.
   absl::StatusOr<std::string> ResolveUnclear(const S3Expectation& expected, absl::Status cause);
   absl::StatusOr<std::string> Proven(S3Inspection inspection, const S3Expectation& expected);
@@ -90,7 +90,6 @@ class S3Sink : public PartSink {
   absl::Status DeleteSingle();
   // `status`, and what could not be cleaned up after it.
   absl::Status WithCleanup(absl::Status status, const absl::Status& cleanup) const;
-  void AddHeaders(S3Request& request, std::vector<HttpHeader> headers) const;
 
   S3Client* const client_;
   const std::string key_;

@@ -88,9 +88,6 @@ class S3Storage : public Storage {
     request.cancelled = cancelled_;
     return client_->Call(std::move(request));
   }
-  void AddKey(S3Request& request) const {
-    for (HttpHeader& header : object_.KeyHeaders()) request.headers.push_back(std::move(header));
-  }
   // As ForEach, locks included.
   absl::Status ForEachKey(std::string_view name_prefix, const ObjectVisitor& visit);
   absl::Status RemoveBatch(const std::vector<std::string>& names, const RemovalFailure& failed);
@@ -163,7 +160,7 @@ absl::StatusOr<ObjectInfo> S3Storage::Stat(std::string_view name) {
   VS_RETURN_IF_ERROR(ValidateName(name));
   S3Request request = HeadObjectRequest(KeyOf(name));
   request.what = UrlOf(name);
-  AddKey(request);
+  request.AddHeaders(object_.KeyHeaders());
   VS_ASSIGN_OR_RETURN(const HttpResponse response, Call(std::move(request)));
   ObjectInfo info;
   info.name = std::string(name);
@@ -187,7 +184,7 @@ absl::StatusOr<std::string> S3Storage::ReadAll(std::string_view name) {
   VS_RETURN_IF_ERROR(ValidateName(name));
   S3Request request = GetObjectRequest(KeyOf(name), kMaxReadAllBytes);
   request.what = UrlOf(name);
-  AddKey(request);
+  request.AddHeaders(object_.KeyHeaders());
   VS_ASSIGN_OR_RETURN(HttpResponse response, Call(std::move(request)));
   return std::move(response.body);
 }
@@ -197,9 +194,7 @@ absl::Status S3Storage::Write(std::string_view name, std::string_view contents) 
   const Md5Digest md5 = Md5Of(AsBytes(contents));
   S3Request request = PutObjectRequest(KeyOf(name), AsBytes(contents), md5);
   request.what = UrlOf(name);
-  for (HttpHeader& header : object_.CreateHeaders(absl::Now(), /*archive=*/false)) {
-    request.headers.push_back(std::move(header));
-  }
+  request.AddHeaders(object_.CreateHeaders(absl::Now(), /*archive=*/false));
   request.patient = true;
   return client_->Call(std::move(request)).status();
 }
@@ -210,7 +205,7 @@ absl::StatusOr<size_t> S3Storage::ReadAt(std::string_view name, uint64_t offset,
   if (out.empty()) return 0;
   S3Request request = GetRangeRequest(KeyOf(name), offset, out);
   request.what = UrlOf(name);
-  AddKey(request);
+  request.AddHeaders(object_.KeyHeaders());
   const absl::StatusOr<HttpResponse> response = Call(std::move(request));
   // A range behind the end: nothing to read there.
   if (absl::IsOutOfRange(response.status())) return 0;
@@ -285,7 +280,7 @@ absl::StatusOr<std::string> S3Storage::HeldBy(std::string_view name) {
   if (!may_hold) return std::string();
   S3Request request = HeadObjectRequest(KeyOf(name));
   request.what = UrlOf(name);
-  AddKey(request);
+  request.AddHeaders(object_.KeyHeaders());
   const absl::StatusOr<HttpResponse> response = Call(std::move(request));
   if (absl::IsNotFound(response.status())) return std::string();
   if (!response.ok()) return response.status();

@@ -1,0 +1,74 @@
+// ArchiveIndex reads the index behind an archive's tar stream: which entries there are, and which
+// members hold which bytes of the tar. Reads only the pages that a question needs.
+// Layout: docs/format.md, "The index".
+//
+// Nothing in it is trusted: pages carry hashes, every length and offset is checked against what
+// surrounds it, and who restores compares what the index says with the tar.
+//
+// Threads: one at a time. Memory: the directory (about 50 bytes for 1,000 entries), one window of
+// pages of at most kWindowBytes, one page inflated.
+// Errors: ErrorKind::kIntegrity, naming the archive, for an index that is damaged; what the storage
+// says, unchanged, where that fails.
+#ifndef VOLSTREAM_STAGES_ARCHIVE_INDEX_H_
+#define VOLSTREAM_STAGES_ARCHIVE_INDEX_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "stages/archive_file.h"
+#include "stages/entry_info.h"
+#include "stages/index_format.h"
+
+namespace volstream {
+
+// Visitors end the walk with any error; this one, kCancelled without a kind, is how a visitor says
+// that it has seen enough, and makes the walk return OK.
+absl::Status StopVisiting();
+
+class ArchiveIndex {
+ public:
+  static constexpr size_t kWindowBytes = kMiB;
+  using EntryVisitor = std::function<absl::Status(const IndexedEntry& entry)>;
+
+  // Reads the footer and the directory, by one request for most archives. kNotFound if the archive
+  // has no index: a foreign one, or one that was cut off. The file must outlive it.
+  static absl::StatusOr<std::unique_ptr<ArchiveIndex>> Open(ArchiveFile* file);
+  ~ArchiveIndex();
+
+  const IndexFooter& footer() const { return footer_; }
+  ArchiveFile* file() const { return file_; }
+
+  // All entries, in the order of the tar.
+  absl::Status ForEach(const EntryVisitor& visit);
+  // The entry of this path and all that lie below it, in the order of the tar; all of them for an
+  // empty path. Where the tar is sorted (footer), only the pages that may have some are read.
+  absl::Status ForEachUnder(std::string_view path, const EntryVisitor& visit);
+  // The last entry of exactly this path.
+  absl::StatusOr<std::optional<IndexedEntry>> Find(std::string_view path);
+
+  // The members that hold the tar's bytes from `begin` to `end`, in their order; none for an empty
+  // range. REQUIRES: begin <= end <= footer().tar_bytes.
+  absl::StatusOr<std::vector<MemberExtent>> MembersOf(uint64_t begin, uint64_t end);
+  // All members, in their order.
+  absl::Status ForEachMember(const std::function<absl::Status(const MemberExtent&)>& visit);
+
+ private:
+  struct Directory;
+  ArchiveIndex(ArchiveFile* file, IndexFooter footer);
+  absl::Status Damaged(std::string_view what) const;
+
+  ArchiveFile* const file_;
+  const IndexFooter footer_;
+  std::unique_ptr<Directory> directory_;
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_ARCHIVE_INDEX_H_

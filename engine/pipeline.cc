@@ -93,6 +93,7 @@ class Pipeline::Impl {
   void AssembleInOrder(Block* block, OrderedPorts* ports);
   absl::Status Observe(const BlockRecord& record, ByteSpan encoded);
   void HashAndDeliver(std::shared_ptr<Part> part);
+  absl::Status AppendTail();
   void FinishStream();
   RunStats Stats() const;
 
@@ -152,7 +153,8 @@ RunReport Pipeline::Impl::Run() {
 
   StreamShape stream{0, options_.parts.first_bytes, options_.parts.largest_bytes()};
   if (const uint64_t bytes = job_.source->MaxStreamBytes(); bytes > 0) {
-    stream.max_stream_bytes = MaxEncodedBytes(bytes, shape->block_bytes, shape->bound_bytes);
+    stream.max_stream_bytes = MaxEncodedBytes(bytes, shape->block_bytes, shape->bound_bytes) +
+                              (job_.tail == nullptr ? 0 : job_.tail->MaxBytes());
   }
   fan_out_.Begin(stream);
   if (!error_.failed()) RunGraph();
@@ -374,7 +376,32 @@ void Pipeline::Impl::HashAndDeliver(std::shared_ptr<Part> part) {
   if (!status.ok()) error_.Set(status);
 }
 
+// Where no graph runs any more, the caller's thread does all of a block's steps. It waits for
+// memory as the source thread did, which has ended: the parts before are with the sinks.
+absl::Status Pipeline::Impl::AppendTail() {
+  while (true) {
+    VS_ASSIGN_OR_RETURN(BlockLease lease, run_pool_->Admit());
+    StageTimer encode(&counter(Stage::kEncode));
+    VS_ASSIGN_OR_RETURN(const size_t bytes, job_.tail->Next(assembler_->bytes(), lease.out()));
+    if (bytes == 0) return absl::OkStatus();
+    encode.Stop(0, bytes);
+    const ByteSpan encoded = lease.out().first(bytes);
+    VS_RETURN_IF_ERROR(Observe({source_bytes_, 0, assembler_->bytes(), bytes, false}, encoded));
+    std::vector<std::shared_ptr<Part>> full;
+    StageTimer timer(&counter(Stage::kAssemble));
+    lease.Settle(bytes);
+    VS_RETURN_IF_ERROR(assembler_->Append(encoded, &full));
+    timer.Stop(bytes, bytes);
+    lease.Release();
+    for (std::shared_ptr<Part>& part : full) HashAndDeliver(std::move(part));
+  }
+}
+
 void Pipeline::Impl::FinishStream() {
+  if (!error_.failed() && job_.tail != nullptr) {
+    const absl::Status status = Guarded([this] { return AppendTail(); });
+    if (!status.ok()) error_.Set(status);
+  }
   if (error_.failed()) return;
   absl::StatusOr<std::shared_ptr<Part>> last = assembler_->Flush();
   if (!last.ok()) {

@@ -31,6 +31,7 @@ struct PipelineJob {
   PartHasher* hasher = nullptr;
   std::vector<StreamObserver*> observers;  // may be empty
   std::vector<PartSink*> sinks;            // may be empty: the bytes go nowhere
+  StreamTail* tail = nullptr;              // may be null
 };
 
 struct RunReport {

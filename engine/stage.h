@@ -68,8 +68,8 @@ class BlockCodec {
 
 // Where an encoded block lies in both streams.
 struct BlockRecord {
-  uint64_t source_offset = 0;  // of the block's first byte among the bytes really filled
-  uint64_t source_bytes = 0;
+  uint64_t source_offset = 0;   // of the block's first byte among the bytes really filled
+  uint64_t source_bytes = 0;    // 0: a piece of the stream's tail
   uint64_t encoded_offset = 0;  // of its first byte in the encoded stream
   uint64_t encoded_bytes = 0;
   bool stored = false;
@@ -81,6 +81,20 @@ class StreamObserver {
  public:
   virtual ~StreamObserver() = default;
   virtual absl::Status OnBlock(const BlockRecord& record, ByteSpan encoded) = 0;
+};
+
+// StreamTail: encoded bytes that follow the last block and can only be made then, such as an index
+// of what came before. They take the blocks' way: observers see them, with no source bytes.
+class StreamTail {
+ public:
+  virtual ~StreamTail() = default;
+  // Upper bound of the bytes; asked before the first block, and only of a source that knows its
+  // own.
+  virtual uint64_t MaxBytes() const = 0;
+  // Writes the bytes that come at `encoded_offset` to the front of `out`, which has the codec's
+  // bound for a block, and returns how many; 0 = the end. Caller's thread, after the last OnBlock
+  // of a block.
+  virtual absl::StatusOr<size_t> Next(uint64_t encoded_offset, MutableByteSpan out) = 0;
 };
 
 // PartHasher computes the digests of one part. Safe for concurrent calls.

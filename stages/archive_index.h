@@ -12,6 +12,7 @@
 #ifndef VOLSTREAM_STAGES_ARCHIVE_INDEX_H_
 #define VOLSTREAM_STAGES_ARCHIVE_INDEX_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "stages/archive_file.h"
 #include "stages/entry_info.h"
+#include "stages/index_directory.h"
 #include "stages/index_format.h"
 
 namespace volstream {
@@ -40,7 +42,6 @@ class ArchiveIndex {
   // Reads the footer and the directory, by one request for most archives. kNotFound if the archive
   // has no index: a foreign one, or one that was cut off. The file must outlive it.
   static absl::StatusOr<std::unique_ptr<ArchiveIndex>> Open(ArchiveFile* file);
-  ~ArchiveIndex();
 
   const IndexFooter& footer() const { return footer_; }
   ArchiveFile* file() const { return file_; }
@@ -60,13 +61,25 @@ class ArchiveIndex {
   absl::Status ForEachMember(const std::function<absl::Status(const MemberExtent&)>& visit);
 
  private:
-  struct Directory;
-  ArchiveIndex(ArchiveFile* file, IndexFooter footer);
-  absl::Status Damaged(std::string_view what) const;
+  ArchiveIndex(ArchiveFile* file, IndexFooter footer) : file_(file), footer_(footer) {}
+  absl::Status ReadDirectory();
+  // The archive's bytes of the index, from what was read last where they are in it; else up to
+  // `ahead` bytes are read at once. Valid until the next call.
+  absl::StatusOr<ByteSpan> Read(uint64_t offset, uint64_t bytes, uint64_t ahead);
+  // A page's raw bytes. `window_end`: up to which offset pages will be asked for.
+  absl::StatusOr<std::string> ReadPage(const IndexDirectory::Page& page, uint64_t window_end);
+  // Visits the entries of pages [first, last).
+  absl::Status VisitPages(size_t first, size_t last, const EntryVisitor& visit);
+  absl::Status VisitPage(size_t index, uint64_t window_end, const EntryVisitor& visit);
+  absl::StatusOr<std::vector<MemberExtent>> ReadMemberPage(size_t index, uint64_t window_end);
+  // kDataLoss of the parsers, with the archive's name and kind of error.
+  absl::Status Located(const absl::Status& status) const;
 
   ArchiveFile* const file_;
   const IndexFooter footer_;
-  std::unique_ptr<Directory> directory_;
+  IndexDirectory directory_;
+  std::vector<uint8_t> window_;  // a piece of the archive
+  uint64_t window_offset_ = 0;
 };
 
 }  // namespace volstream

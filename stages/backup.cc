@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,8 +19,10 @@
 #include "stages/error_kind.h"
 #include "stages/gzip_codec.h"
 #include "stages/host_name.h"
+#include "stages/index_writer.h"
 #include "stages/part_hash.h"
 #include "stages/part_plan.h"
+#include "stages/plan_index.h"
 #include "stages/stream_limit.h"
 #include "stages/stream_source.h"
 #include "stages/tar_source.h"
@@ -43,6 +46,17 @@ std::string StemOf(const BackupOptions& options) {
   // Docker keeps the volume X in .../volumes/X/_data.
   if (path.filename() == "_data") path = path.parent_path();
   return StemFrom(path.filename().string());
+}
+
+// Asks the plan for entries once its stream has ended, and with that what was left out.
+std::unique_ptr<IndexWriter> IndexOf(const VolumePlan* plan, const TarSource* source) {
+  auto entries = std::make_shared<std::optional<PlanIndex>>();
+  return std::make_unique<IndexWriter>(IndexedStream::kOwnTar, MaxIndexBytes(*plan),
+                                       [=](IndexedEntry* entry) {
+                                         if (!entries->has_value())
+                                           entries->emplace(plan, source->LeftOut());
+                                         return (*entries)->Next(entry);
+                                       });
 }
 
 // What surrounds the reading of the source: Begin calls before_read, End after_read, once, and the
@@ -283,7 +297,9 @@ absl::StatusOr<PartSizes> Backup::ChooseParts(const VolumePlan* plan, const Part
   };
   const PartRoom room{limits, pipeline.memory_bytes, PartMemoryBytes(pipeline, bound_bytes),
                       options_.part_bytes};
-  if (plan != nullptr) return PlanParts(encoded_bytes(plan->tar_bytes()), room);
+  if (plan != nullptr) {
+    return PlanParts(encoded_bytes(plan->tar_bytes()) + MaxIndexBytes(*plan), room);
+  }
   const uint64_t hint = options_.stream_bytes_hint;
   VS_ASSIGN_OR_RETURN(const PartSizes sizes,
                       PlanStreamParts(hint == 0 ? 0 : encoded_bytes(hint), room));
@@ -331,10 +347,16 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
                                   codec->Bound(pipeline_options.block_bytes)));
 
   std::unique_ptr<BlockSource> source;
+  std::unique_ptr<IndexWriter> index;
   if (plan != nullptr) {
-    source = std::make_unique<TarSource>(plan.get(), &warnings);
+    auto tar_source = std::make_unique<TarSource>(plan.get(), &warnings);
+    index = IndexOf(plan.get(), tar_source.get());
+    source = std::move(tar_source);
   } else {
     source = std::make_unique<StreamSource>(options_.stream);
+    if (!options_.stream_is_tar) {
+      index = std::make_unique<IndexWriter>(IndexedStream::kRaw, 0, nullptr);
+    }
   }
   Md5PartHasher part_hasher;
   StreamHasher stream_hasher;
@@ -352,6 +374,10 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   }
   VS_RETURN_IF_ERROR(FailedDestination(*report));
   PipelineJob job{source.get(), codec.get(), &part_hasher, {&stream_hasher}, {}};
+  if (index != nullptr) {
+    job.observers.push_back(index.get());
+    job.tail = index.get();
+  }
   StreamLimit stream_limit(pipeline_options.parts, limits);
   if (plan == nullptr) job.observers.push_back(&stream_limit);
   for (const std::unique_ptr<PartSink>& sink : sinks) job.sinks.push_back(sink.get());
@@ -387,6 +413,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.SetParts(pipeline_options.parts);
   receipt.part_count = run.summary.parts.size();
   receipt.tar_bytes = run.stats.source_bytes;
+  if (index != nullptr) receipt.index_bytes = index->bytes();
   if (plan != nullptr) {
     receipt.entries = plan->entries().size();
     receipt.excluded = plan->excluded();

@@ -1,6 +1,7 @@
 #include "stages/gzip_member.h"
 
 #include "engine/check.h"
+#include "stages/little_endian.h"
 
 namespace volstream {
 namespace {
@@ -13,18 +14,6 @@ constexpr uint8_t kOsUnknown = 255;
 constexpr size_t kFixedBytes = 12;  // up to and with XLEN
 constexpr size_t kSubfieldHeaderBytes = 4;
 constexpr uint16_t kDataBytes = 16;
-
-template <typename Int>
-void PutLittleEndian(Int value, uint8_t* out) {
-  for (size_t i = 0; i < sizeof(Int); ++i) out[i] = static_cast<uint8_t>(value >> (8 * i));
-}
-
-template <typename Int>
-Int GetLittleEndian(const uint8_t* in) {
-  Int value = 0;
-  for (size_t i = 0; i < sizeof(Int); ++i) value |= static_cast<Int>(in[i]) << (8 * i);
-  return value;
-}
 
 }  // namespace
 

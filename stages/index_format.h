@@ -28,7 +28,8 @@ struct IndexFooter {
   uint64_t index_bytes = 0;   // up to the footer's own member
   uint64_t directory_offset = 0;
   uint64_t directory_bytes = 0;
-  uint64_t tar_bytes = 0;  // of the whole stream, end mark included
+  uint64_t directory_xxh3 = 0;  // of the payload that its members carry
+  uint64_t tar_bytes = 0;       // of the whole stream, end mark included
   uint64_t entry_count = 0;
   uint64_t member_count = 0;
   uint32_t max_member_bytes = 0;      // of the largest member

@@ -61,6 +61,7 @@ std::string Receipt::ToJson() const {
   }
   json["part_count"] = part_count;
   json["tar_bytes"] = tar_bytes;
+  json["index_bytes"] = index_bytes;
   json["entries"] = entries;
   json["sqlite_snapshots"] = sqlite_snapshots;
   json["excluded"] = excluded;
@@ -105,6 +106,7 @@ absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
     receipt.max_part_bytes = CountFrom(json, "max_part_bytes");
     receipt.part_count = CountFrom(json, "part_count");
     receipt.tar_bytes = CountFrom(json, "tar_bytes");
+    receipt.index_bytes = CountFrom(json, "index_bytes");
     receipt.entries = CountFrom(json, "entries");
     receipt.sqlite_snapshots = CountFrom(json, "sqlite_snapshots");
     receipt.excluded = CountFrom(json, "excluded");

@@ -32,6 +32,7 @@ struct Receipt {
   uint64_t part_count = 0;
 
   uint64_t tar_bytes = 0;
+  uint64_t index_bytes = 0;  // of the index at the archive's end; 0 if it has none
   uint64_t entries = 0;
   uint64_t sqlite_snapshots = 0;  // databases stored as consistent copies
   uint64_t excluded = 0;          // names that options left out, with all below them

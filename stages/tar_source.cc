@@ -50,9 +50,22 @@ absl::StatusOr<size_t> TarSource::Fill(const BlockTicket& ticket, MutableByteSpa
   return written + mark;
 }
 
+void TarSource::LeaveOut(uint32_t index) {
+  MutexLock lock(&mu_);
+  left_out_.push_back(index);
+}
+
+std::vector<uint32_t> TarSource::LeftOut() const {
+  MutexLock lock(&mu_);
+  return left_out_;
+}
+
 size_t TarSource::FillWholeFile(uint32_t index, MutableByteSpan out, Work* work) {
   const VolumePlan::Entry& entry = plan_->entries()[index];
-  if (!work->batch.Read(index, out.subspan(entry.header_bytes, entry.bytes))) return 0;
+  if (!work->batch.Read(index, out.subspan(entry.header_bytes, entry.bytes))) {
+    LeaveOut(index);
+    return 0;
+  }
   const std::string header = plan_->HeaderOf(index, &work->directory);
   std::memcpy(out.data(), header.data(), header.size());
   const size_t data_end = header.size() + entry.bytes;
@@ -76,12 +89,14 @@ size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
     }
     file = files_.Open(index);
     if (!file->present()) {
+      if (offset == entry.tar_offset) LeaveOut(index);
       files_.Produced(index, file, range_bytes);
       return 0;
     }
   } else if (links_to_file && !files_.IsPresent(entry.link_to)) {
     // Once, though its header may lie in several blocks.
     if (offset == entry.tar_offset) {
+      LeaveOut(index);
       warnings_->Add(plan_->PathOf(index),
                      "is a hard link to a file that was left out; left out too");
     }

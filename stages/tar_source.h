@@ -8,7 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "engine/mutex.h"
 #include "engine/stage.h"
 #include "stages/volume_files.h"
 #include "stages/volume_plan.h"
@@ -25,6 +28,9 @@ class TarSource : public BlockSource {
   uint64_t MaxStreamBytes() const override { return plan_->tar_bytes(); }
   absl::StatusOr<BlockTicket> Next(MutableByteSpan space) override;
   absl::StatusOr<size_t> Fill(const BlockTicket& ticket, MutableByteSpan space) override;
+
+  // After the last Fill: indexes of the plan's entries that the stream does not have, in any order.
+  std::vector<uint32_t> LeftOut() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   // What one call of Fill keeps for the next entry.
@@ -43,9 +49,13 @@ class TarSource : public BlockSource {
   // The same of a whole file that has no other name.
   size_t FillWholeFile(uint32_t index, MutableByteSpan out, Work* work);
 
+  void LeaveOut(uint32_t index) ABSL_LOCKS_EXCLUDED(mu_);
+
   const VolumePlan* const plan_;
   Warnings* const warnings_;
   VolumeFiles files_;
+  mutable Mutex mu_;
+  std::vector<uint32_t> left_out_ ABSL_GUARDED_BY(mu_);
   // The source thread's.
   uint64_t next_offset_ = 0;
   size_t next_large_ = 0;  // index of the first entry not yet searched for a large file

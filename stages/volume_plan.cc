@@ -140,6 +140,27 @@ std::string VolumePlan::HeaderOf(uint32_t index, DirectoryPath* directory) const
   return header;
 }
 
+EntryInfo VolumePlan::InfoOf(uint32_t index, DirectoryPath* directory) const {
+  std::string path;
+  std::string link_target;
+  TarEntry tar;
+  Describe(index, directory, &path, &link_target, &tar);
+  constexpr std::string_view kRoot = "./";
+  EntryInfo info;
+  info.type = tar.type;
+  info.path = path.substr(kRoot.size());
+  if (!info.path.empty() && info.path.back() == '/') info.path.pop_back();
+  info.link_target =
+      tar.type == TarType::kHardLink ? link_target.substr(kRoot.size()) : std::move(link_target);
+  info.mode = tar.mode & 07777;
+  info.uid = tar.uid;
+  info.gid = tar.gid;
+  if (tar.type == TarType::kFile) info.bytes = tar.sparse ? tar.sparse_file_bytes : tar.bytes;
+  info.mtime_seconds = tar.mtime_seconds;
+  info.mtime_nanoseconds = tar.mtime_nanoseconds;
+  return info;
+}
+
 size_t VolumePlan::IndexAt(uint64_t offset) const {
   VS_CHECK(offset < tar_bytes_);
   // The last entry that begins at or before the offset; the root begins at 0.

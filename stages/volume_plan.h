@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "stages/beneath.h"
 #include "stages/chunked.h"
+#include "stages/entry_info.h"
 #include "stages/sparse_map.h"
 #include "stages/spool.h"
 #include "stages/tar_header.h"
@@ -121,6 +122,8 @@ class VolumePlan {
   };
   // The header's bytes; header_bytes of them. `directory` may be null.
   std::string HeaderOf(uint32_t index, DirectoryPath* directory = nullptr) const;
+  // What the header says, for the archive's index.
+  EntryInfo InfoOf(uint32_t index, DirectoryPath* directory) const;
   // Index of the entry whose bytes hold stream offset `offset`, or entries().size() for the end
   // mark. REQUIRES: offset < tar_bytes().
   size_t IndexAt(uint64_t offset) const;

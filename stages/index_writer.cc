@@ -1,0 +1,120 @@
+#include "stages/index_writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "engine/check.h"
+#include "engine/status_macros.h"
+#include "stages/index_blob.h"
+
+namespace volstream {
+
+IndexWriter::IndexWriter(IndexedStream stream, uint64_t max_bytes, NextEntry next_entry)
+    : max_bytes_(max_bytes), next_entry_(std::move(next_entry)) {
+  footer_.own_tar = stream == IndexedStream::kOwnTar;
+  footer_.raw = stream == IndexedStream::kRaw;
+}
+
+absl::Status IndexWriter::Add(const IndexedEntry& entry) {
+  if (entries_.full()) VS_RETURN_IF_ERROR(FinishEntryPage());
+  entries_.Add(entry);
+  return absl::OkStatus();
+}
+
+absl::Status IndexWriter::FinishEntryPage() {
+  IndexDirectory::EntryPage page;
+  page.count = entries_.count();
+  page.tar_offset = entries_.first_tar_offset();
+  page.first_path = entries_.first_path();
+  VS_ASSIGN_OR_RETURN(const IndexBlob blob, EncodeIndexBlob(entries_.Take()));
+  page.bytes = blob.members.size();
+  page.xxh3 = blob.xxh3;
+  entry_pages_ += blob.members;
+  footer_.entry_count += page.count;
+  directory_.entry_pages.push_back(std::move(page));
+  return absl::OkStatus();
+}
+
+absl::Status IndexWriter::FinishMemberPage() {
+  IndexDirectory::MemberPage page;
+  page.count = members_.count();
+  page.archive_bytes = members_.archive_bytes();
+  page.tar_bytes = members_.tar_bytes();
+  VS_ASSIGN_OR_RETURN(const IndexBlob blob, EncodeIndexBlob(members_.Take()));
+  page.bytes = blob.members.size();
+  page.xxh3 = blob.xxh3;
+  member_pages_ += blob.members;
+  footer_.member_count += page.count;
+  directory_.member_pages.push_back(page);
+  return absl::OkStatus();
+}
+
+absl::Status IndexWriter::OnBlock(const BlockRecord& record, ByteSpan encoded) {
+  if (record.source_bytes == 0) return absl::OkStatus();
+  VS_CHECK(encoded.size() <= UINT32_MAX && record.source_bytes <= UINT32_MAX);
+  if (members_.full()) VS_RETURN_IF_ERROR(FinishMemberPage());
+  const auto member_bytes = static_cast<uint32_t>(encoded.size());
+  const auto tar_bytes = static_cast<uint32_t>(record.source_bytes);
+  members_.Add(member_bytes, tar_bytes);
+  footer_.tar_bytes += tar_bytes;
+  footer_.max_member_bytes = std::max(footer_.max_member_bytes, member_bytes);
+  footer_.max_member_tar_bytes = std::max(footer_.max_member_tar_bytes, tar_bytes);
+  return absl::OkStatus();
+}
+
+absl::Status IndexWriter::RefillEntries() {
+  IndexedEntry entry;
+  while (entry_pages_.empty() && next_entry_) {
+    VS_ASSIGN_OR_RETURN(const bool more, next_entry_(&entry));
+    if (!more) break;
+    VS_RETURN_IF_ERROR(Add(entry));
+  }
+  if (entry_pages_.empty() && entries_.count() > 0) VS_RETURN_IF_ERROR(FinishEntryPage());
+  ready_ = std::exchange(entry_pages_, std::string());
+  if (ready_.empty()) step_ = Step::kMembers;
+  return absl::OkStatus();
+}
+
+absl::Status IndexWriter::Refill() {
+  ready_.clear();
+  ready_used_ = 0;
+  switch (step_) {
+    case Step::kEntries:
+      return RefillEntries();
+    case Step::kMembers:
+      if (members_.count() > 0) VS_RETURN_IF_ERROR(FinishMemberPage());
+      ready_ = std::exchange(member_pages_, std::string());
+      step_ = Step::kDirectory;
+      return absl::OkStatus();
+    case Step::kDirectory: {
+      VS_ASSIGN_OR_RETURN(IndexBlob blob, EncodeIndexBlob(directory_.Encode()));
+      footer_.directory_offset = footer_.index_offset + bytes_;
+      footer_.directory_bytes = blob.members.size();
+      footer_.directory_xxh3 = blob.xxh3;
+      footer_.index_bytes = bytes_ + blob.members.size();
+      ready_ = std::move(blob.members);
+      step_ = Step::kFooter;
+      return absl::OkStatus();
+    }
+    case Step::kFooter:
+      ready_ = EncodeIndexFooter(footer_);
+      step_ = Step::kDone;
+      return absl::OkStatus();
+    case Step::kDone:
+      return absl::OkStatus();
+  }
+  return absl::InternalError("no such step");
+}
+
+absl::StatusOr<size_t> IndexWriter::Next(uint64_t encoded_offset, MutableByteSpan out) {
+  if (bytes_ == 0) footer_.index_offset = encoded_offset;
+  while (ready_used_ == ready_.size() && step_ != Step::kDone) VS_RETURN_IF_ERROR(Refill());
+  const size_t count = std::min(out.size(), ready_.size() - ready_used_);
+  std::memcpy(out.data(), ready_.data() + ready_used_, count);
+  ready_used_ += count;
+  bytes_ += count;
+  return count;
+}
+
+}  // namespace volstream

@@ -123,11 +123,22 @@ std::string NameOfArchive(const std::string& archive) {
   return stem.substr(0, stem.size() - kStampLength);
 }
 
+// Bytes of a member of the index or of the footer at the front of `file`; 0 if there is none.
+size_t IndexMemberBytes(std::string_view file) {
+  constexpr std::string_view kHeader("\x1f\x8b\x08\x04\0\0\0\0\0\xff", 10);
+  if (file.size() < 26 || !file.starts_with(kHeader) || file[12] != 'V' ||
+      (file[13] != 'I' && file[13] != 'F')) {
+    return 0;
+  }
+  const size_t bytes = 26 + LittleEndian(file.substr(14, 2));
+  return bytes <= file.size() ? bytes : 0;
+}
+
 MemberWalk WalkMembers(std::string_view file) {
   constexpr size_t kVsBytes = 16;
   MemberWalk walk;
   uint64_t offset = 0;
-  while (offset < file.size()) {
+  while (offset < file.size() && IndexMemberBytes(file.substr(offset)) == 0) {
     const std::string_view field = VsField(file.substr(offset));
     if (field.size() != kVsBytes) {
       walk.problem = "no VS field of 16 bytes at offset " + std::to_string(offset);
@@ -145,6 +156,14 @@ MemberWalk WalkMembers(std::string_view file) {
     }
     offset += member.compressed_bytes;
     walk.members.push_back(member);
+  }
+  while (offset < file.size()) {
+    const size_t bytes = IndexMemberBytes(file.substr(offset));
+    if (bytes == 0) {
+      walk.problem = "no member of the index at offset " + std::to_string(offset);
+      return walk;
+    }
+    offset += bytes;
   }
   return walk;
 }

@@ -44,8 +44,8 @@ struct GzipMember {
   uint64_t xxh3 = 0;  // of the uncompressed bytes
 };
 
-// Walks the file by nothing but the sizes in the members' VS fields (docs/format.md). `problem` is
-// empty if that leads exactly to the file's end.
+// Walks the file by nothing but the sizes in the members' VS fields (docs/format.md), up to the
+// index. `problem` is empty if that, and the index's own members, lead exactly to the file's end.
 struct MemberWalk {
   std::vector<GzipMember> members;
   std::string problem;

@@ -1,9 +1,12 @@
 // TarReader: the entries of a tar stream as volstream and most others write it. Reads ustar, old
 // V7 headers, pax ('x', 'g'), GNU tar's long names ('L', 'K') and base-256 numbers, GNU sparse
-// format 1.0; POSIX "pax Interchange Format", GNU tar's manual. Of what it does not know (old GNU
-// sparse 'S', pax sparse 0.0 and 0.1, multi-volume) it says so: see odd().
+// format 1.0; POSIX "pax Interchange Format", GNU tar's manual: see stages/tar_parser.h. Of what it
+// does not know (old GNU sparse 'S', pax sparse 0.0 and 0.1, multi-volume) it says so: see odd().
 //
-// Pieces of content are parts of the input's own bytes, never copied. Threads: one at a time.
+// Pieces of content are parts of the input's own bytes, never copied. Of a hard link that has data
+// of its own, of a directory and of an odd entry no content is handed out; it is passed over.
+// After the end mark only zeros may follow; they are read to the input's end, so that its own
+// checks run. Threads: one at a time.
 #ifndef VOLSTREAM_STAGES_TAR_READER_H_
 #define VOLSTREAM_STAGES_TAR_READER_H_
 

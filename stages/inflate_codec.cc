@@ -49,8 +49,7 @@ absl::StatusOr<EncodedBlock> InflateCodec::Encode(ByteSpan in, MutableByteSpan o
                         "(%d)",
                         info->source_bytes, out.size()));
   }
-  const ByteSpan body =
-      in.subspan(header_bytes, in.size() - header_bytes - kGzipTrailerBytes);
+  const ByteSpan body = in.subspan(header_bytes, in.size() - header_bytes - kGzipTrailerBytes);
   const ByteSpan trailer = in.last(kGzipTrailerBytes);
 
   std::unique_ptr<Inflater> inflater = TakeInflater();
@@ -67,9 +66,9 @@ absl::StatusOr<EncodedBlock> InflateCodec::Encode(ByteSpan in, MutableByteSpan o
   }
   if (result != LIBDEFLATE_SUCCESS) return absl::DataLossError("the member does not inflate");
   if (bytes != info->source_bytes || bytes != LittleEndian32(trailer.subspan(4))) {
-    return absl::DataLossError(absl::StrFormat(
-        "the member inflates to %d bytes; its header says %d, its trailer %d", bytes,
-        info->source_bytes, LittleEndian32(trailer.subspan(4))));
+    return absl::DataLossError(
+        absl::StrFormat("the member inflates to %d bytes; its header says %d, its trailer %d",
+                        bytes, info->source_bytes, LittleEndian32(trailer.subspan(4))));
   }
   if (body_read != body.size()) {
     return absl::DataLossError(absl::StrFormat(

@@ -63,19 +63,19 @@ absl::StatusOr<Sizes> SizesOf(const MemberInputOptions& options, StorageKind kin
   // Room for more than any data could need is not asked for by a sound index.
   if (sizes.member_tar_bytes > InflateCodec::kMaxMemberTarBytes ||
       sizes.member_bytes > 2 * InflateCodec::kMaxMemberTarBytes) {
-    return absl::DataLossError(
-        absl::StrCat("its index speaks of members of ", sizes.member_bytes, " bytes that hold ",
-                     sizes.member_tar_bytes, ", more than volstream reads"));
+    return absl::DataLossError(absl::StrCat("its index speaks of members of ", sizes.member_bytes,
+                                            " bytes that hold ", sizes.member_tar_bytes,
+                                            ", more than volstream reads"));
   }
   sizes.member_bytes = std::max(sizes.member_bytes, kMaxIndexMemberBytes);
 
   const uint64_t smallest_pool = sizes.member_bytes + 3 * uint64_t{sizes.member_tar_bytes};
   const uint64_t smallest = (smallest_pool + 2) / 3 * 4;
   if (options.memory_bytes < smallest) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a memory budget of ", options.memory_bytes / kMiB,
-        " MiB is too small to inflate this archive: at least ", (smallest + kMiB - 1) / kMiB,
-        " MiB are needed"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a memory budget of ", options.memory_bytes / kMiB,
+                     " MiB is too small to inflate this archive: at least ",
+                     (smallest + kMiB - 1) / kMiB, " MiB are needed"));
   }
   const uint64_t ahead_bytes = options.memory_bytes / 4;
   int connections = std::max(1, options.connections);
@@ -143,8 +143,7 @@ class PipelineMemberInput : public MemberInput {
   std::string archive_md5() const override { return source_.md5(); }
   std::string archive_xxh3() const override { return source_.xxh3(); }
   MemberInputUsage usage() const override {
-    return MemberInputUsage{bound_bytes_ + reader_.max_buffer_bytes(),
-                            reader_.peak_buffer_bytes()};
+    return MemberInputUsage{bound_bytes_ + reader_.max_buffer_bytes(), reader_.peak_buffer_bytes()};
   }
 
  private:
@@ -190,10 +189,8 @@ absl::StatusOr<std::unique_ptr<MemberInput>> MemberInput::Open(ArchiveFile* file
     extents.push_back(ReadExtent{run.archive_offset, run.archive_bytes});
   }
   if (extents.empty()) extents.push_back(ReadExtent{0, file->bytes()});
-  return std::unique_ptr<MemberInput>(
-      std::make_unique<PipelineMemberInput>(file, *sizes, extents,
-                                            MemberSourceOptions{options.want_xxh3,
-                                                                options.want_md5}));
+  return std::unique_ptr<MemberInput>(std::make_unique<PipelineMemberInput>(
+      file, *sizes, extents, MemberSourceOptions{options.want_xxh3, options.want_md5}));
 }
 
 }  // namespace volstream

@@ -48,7 +48,7 @@ struct MemberInputOptions {
 
 // What the buffers of a run took, in bytes.
 struct MemberInputUsage {
-  uint64_t bound_bytes = 0;      // what they may take, all together: <= memory_bytes
+  uint64_t bound_bytes = 0;       // what they may take, all together: <= memory_bytes
   uint64_t read_ahead_bytes = 0;  // the most that those of reading ahead took so far
 };
 

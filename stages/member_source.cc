@@ -74,8 +74,8 @@ absl::Status MemberSource::Extend(size_t bytes, MutableByteSpan space) {
   if (have_ >= bytes) return absl::OkStatus();
   const uint64_t left = extents_[extent_].end() - member_offset_;
   if (bytes > left) {
-    return Damaged(absl::StrFormat("the member is cut off: %d of its %d bytes are there", left,
-                                   bytes));
+    return Damaged(
+        absl::StrFormat("the member is cut off: %d of its %d bytes are there", left, bytes));
   }
   const MutableByteSpan out = space.subspan(have_, bytes - have_);
   VS_ASSIGN_OR_RETURN(const size_t read, reader_->Read(out));

@@ -40,9 +40,9 @@ struct ReadExtent {
 std::vector<ReadExtent> JoinExtents(const std::vector<ReadExtent>& extents);
 
 struct RangeReaderOptions {
-  int connections = 8;                   // reads at a time, 1 at least
+  int connections = 8;                    // reads at a time, 1 at least
   size_t first_range_bytes = 512 * kKiB;  // of the first range ...
-  size_t range_bytes = 8 * kMiB;         // ... and of the largest
+  size_t range_bytes = 8 * kMiB;          // ... and of the largest
 };
 
 class RangeReader {
@@ -85,13 +85,13 @@ class RangeReader {
   const std::vector<ReadExtent> extents_;
 
   mutable Mutex mu_;
-  size_t extent_ ABSL_GUARDED_BY(mu_) = 0;     // the one that the next range is cut from ...
+  size_t extent_ ABSL_GUARDED_BY(mu_) = 0;       // the one that the next range is cut from ...
   uint64_t cut_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // ... and what was cut from it before
   size_t next_range_bytes_ ABSL_GUARDED_BY(mu_);
   // Range i is fetched into slot i modulo their number, once the range before in it was read.
   std::vector<Slot> slots_ ABSL_GUARDED_BY(mu_);
-  uint64_t begun_ ABSL_GUARDED_BY(mu_) = 0;  // ranges that were begun
-  uint64_t read_ ABSL_GUARDED_BY(mu_) = 0;   // ranges that were read to their end
+  uint64_t begun_ ABSL_GUARDED_BY(mu_) = 0;     // ranges that were begun
+  uint64_t read_ ABSL_GUARDED_BY(mu_) = 0;      // ranges that were read to their end
   size_t read_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of range read_
   bool failed_ ABSL_GUARDED_BY(mu_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;

@@ -315,7 +315,7 @@ void Pipeline::Impl::FillAndEncode(Block* block) {
   });
   if (!status.ok()) {
     block->encoded = EncodedBlock();
-    error_.Set(status);
+    error_.Set(WithContext(status, absl::StrCat("at offset ", block->ticket.offset)));
   }
 }
 

@@ -62,7 +62,8 @@ class BlockCodec {
   virtual ~BlockCodec() = default;
   // The most bytes that Encode writes for a block of at most block_bytes.
   virtual size_t Bound(size_t block_bytes) const = 0;
-  // `out` holds at least Bound(in.size()) bytes. Safe for concurrent calls.
+  // `out` holds at least Bound(in.size()) bytes. Safe for concurrent calls. The pipeline puts "at
+  // offset N: " before an error's message: the offset of the block's ticket.
   virtual absl::StatusOr<EncodedBlock> Encode(ByteSpan in, MutableByteSpan out) = 0;
 };
 

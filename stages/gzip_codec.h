@@ -1,6 +1,6 @@
 // GzipCodec: BlockCodec that makes one gzip member of each block with libdeflate, or a member of
-// stored deflate blocks (RFC 1951 3.2.4) where the block would not shrink. The only home of
-// libdeflate in volstream.
+// stored deflate blocks (RFC 1951 3.2.4) where the block would not shrink. The home of
+// libdeflate, with inflate_codec.cc.
 //
 // Threads: Encode is safe for concurrent calls. Compressors are kept and reused, one for each
 // concurrent call at most.

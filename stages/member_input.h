@@ -1,6 +1,10 @@
 // MemberInput: the tar stream of an archive, or pieces of it, inflated on all cores over bounded
 // memory: the engine's pipeline with a codec that inflates and a sink that hands the parts on in
-// order. Ranges are fetched ahead, several at a time.
+// order. Ranges are fetched ahead, several at a time. docs/memory.md, "Restore", has the bound.
+//
+// The bytes of a Next pin a part of at most 4 MiB until they are dropped, and all parts together
+// are bounded: whoever keeps some of them must do so only for work that ends without further bytes
+// of this input (one part may be kept while waiting for the next).
 //
 // Every member's header, CRC-32, length and XXH3 are checked, and that members follow each other
 // without a gap. Errors: ErrorKind::kIntegrity with the archive's name and the offset of the
@@ -10,7 +14,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,11 +33,23 @@ struct MemberRun {
 struct MemberInputOptions {
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together, those of reading ahead included
   int workers = 0;                     // that inflate; 0 = one a core
-  int connections = 8;                 // ranges that are fetched at a time
+  int connections = 8;  // ranges that are fetched at a time; fewer where memory is short
   // Only these runs, in this order, the pieces of the tar one after another; all if there are none.
   std::vector<MemberRun> runs;
-  // Keeps the MD5 and XXH3 of the archive's own bytes. REQUIRES: no runs.
-  bool digest_archive = false;
+  // The largest member and the most that one holds, as the index's footer has them; 0 = what
+  // version 1 of the format allows.
+  uint64_t max_member_bytes = 0;
+  uint64_t max_member_tar_bytes = 0;
+  // Keeps the digest of the archive's own bytes. MD5 is one core's work for the whole archive and
+  // may be what a fast restore waits for. REQUIRES: no runs.
+  bool want_xxh3 = false;
+  bool want_md5 = false;
+};
+
+// What the buffers of a run took, in bytes.
+struct MemberInputUsage {
+  uint64_t bound_bytes = 0;       // what they may take, all together: <= memory_bytes
+  uint64_t read_ahead_bytes = 0;  // the most that those of reading ahead took so far
 };
 
 class MemberInput : public TarInput {
@@ -42,13 +57,16 @@ class MemberInput : public TarInput {
   // True if the archive begins with a member that says how long it is (`VS`). Reads its first
   // bytes.
   static absl::StatusOr<bool> CanRead(ArchiveFile* file);
-  // Begins to fetch. The file must outlive it.
+  // Begins to fetch. The file must outlive it; the bytes that it gave need neither. Its destructor
+  // waits for reads under way, and for nothing that its user does.
+  // Errors: kInvalidArgument where memory_bytes is too small, with what would do.
   static absl::StatusOr<std::unique_ptr<MemberInput>> Open(ArchiveFile* file,
                                                            MemberInputOptions options);
 
   // After the end, if asked for: lower-case hexadecimal, as the receipt has them.
   virtual std::string archive_md5() const = 0;
   virtual std::string archive_xxh3() const = 0;
+  virtual MemberInputUsage usage() const = 0;
 };
 
 }  // namespace volstream

@@ -148,6 +148,7 @@ absl::Status FakeStorage::Write(std::string_view name, std::string_view contents
 absl::StatusOr<size_t> FakeStorage::ReadAt(std::string_view name, uint64_t offset,
                                            MutableByteSpan out) {
   if (!faults.read_at.ok()) return faults.read_at;
+  if (on_read_at) VS_RETURN_IF_ERROR(on_read_at(offset, out.size()));
   MutexLock lock(&mu_);
   const auto found = objects_.find(std::string(name));
   if (found == objects_.end()) return absl::NotFoundError(UrlOf(name));

@@ -38,6 +38,8 @@ class FakeStorage : public Storage {
   std::map<std::string, absl::Status> unreadable;
   std::map<std::string, std::string> held_by;
   PartLimits limits;
+  // Runs before each ReadAt, on its thread; what it returns is the answer unless it is OK.
+  std::function<absl::Status(uint64_t offset, size_t bytes)> on_read_at;
   // Puts are not done before the sink is cancelled.
   bool hold_puts = false;
 

@@ -1,0 +1,47 @@
+// InflateCodec: BlockCodec that inflates one gzip member of volstream (docs/format.md, "Members")
+// with libdeflate and checks all that the member says of itself: header, both sizes, CRC-32, XXH3.
+//
+// Threads: Encode is safe for concurrent calls. Decompressors are kept and reused, one for each
+// concurrent call at most.
+// Errors: kDataLoss, what is wrong with the member; the caller knows where it lies.
+#ifndef VOLSTREAM_STAGES_INFLATE_CODEC_H_
+#define VOLSTREAM_STAGES_INFLATE_CODEC_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "engine/mutex.h"
+#include "engine/stage.h"
+
+namespace volstream {
+
+class InflateCodec : public BlockCodec {
+ public:
+  // The most that a member holds: in format version 1 always, and in any archive that is read.
+  static constexpr size_t kMemberTarBytes = kMiB;
+  static constexpr size_t kMaxMemberTarBytes = 16 * kMiB;
+
+  // `max_member_tar_bytes`: the most that a member may hold.
+  explicit InflateCodec(size_t max_member_tar_bytes = kMemberTarBytes);
+  ~InflateCodec() override;
+
+  // What a member may hold, however many bytes it has.
+  size_t Bound(size_t block_bytes) const override;
+  // `in` is one whole member.
+  absl::StatusOr<EncodedBlock> Encode(ByteSpan in, MutableByteSpan out) override;
+
+ private:
+  struct Inflater;
+  std::unique_ptr<Inflater> TakeInflater() ABSL_LOCKS_EXCLUDED(mu_);
+  void ReturnInflater(std::unique_ptr<Inflater> inflater) ABSL_LOCKS_EXCLUDED(mu_);
+
+  const size_t max_member_tar_bytes_;
+  Mutex mu_;
+  std::vector<std::unique_ptr<Inflater>> idle_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_INFLATE_CODEC_H_

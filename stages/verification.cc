@@ -1,5 +1,6 @@
 #include "stages/verification.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -65,8 +66,10 @@ absl::StatusOr<Verification> Verification::FromJson(std::string_view text) {
     result.seconds = SecondsFrom(json, "seconds");
     result.restore_seconds = SecondsFrom(json, "restore_seconds");
     result.archive_md5 = json.value("archive_md5", "");
-    result.error_count = CountFrom(json, "error_count");
-    result.errors = json.value("errors", std::vector<std::string>());
+    for (const std::string& error : json.value("errors", std::vector<std::string>())) {
+      result.AddError(error);
+    }
+    result.error_count = std::max(result.error_count, CountFrom(json, "error_count"));
     return result;
   } catch (const Json::exception& e) {
     return absl::DataLossError(absl::StrCat("damaged verification: ", e.what()));

@@ -107,6 +107,7 @@ def measure(volstream, destination, keep_last, env, log):
     rules = ["--keep-last", str(keep_last), "--keep-daily", "30", "--keep-monthly", "12"]
     for what, command in (
             ("list", ["list", destination]),
+            ("list --brief", ["list", destination, "--brief"]),
             ("list --json", ["list", destination, "--json"]),
             ("prune --dry-run", ["prune", destination, "--dry-run"] + rules),
             ("prune", ["prune", destination] + rules),

@@ -58,13 +58,24 @@ std::string StemFrom(std::string_view text) {
 }
 
 bool BelongsTo(std::string_view name, std::string_view stem) {
-  if (name.ends_with(kReceiptSuffix)) name.remove_suffix(kReceiptSuffix.size());
+  if (const std::string_view archive = AttachedTo(name); !archive.empty()) name = archive;
   const std::optional<ArchiveName> parsed = ArchiveName::Parse(name);
   return parsed.has_value() && (stem.empty() || parsed->stem == stem);
 }
 
 std::string ReceiptNameOf(std::string_view archive_name) {
   return std::string(archive_name).append(kReceiptSuffix);
+}
+
+std::string VerificationNameOf(std::string_view archive_name) {
+  return std::string(archive_name).append(kVerificationSuffix);
+}
+
+std::string_view AttachedTo(std::string_view name) {
+  for (const std::string_view suffix : {kReceiptSuffix, kVerificationSuffix}) {
+    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+  }
+  return "";
 }
 
 }  // namespace volstream

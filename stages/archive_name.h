@@ -13,6 +13,7 @@
 namespace volstream {
 
 inline constexpr std::string_view kReceiptSuffix = ".receipt.json";
+inline constexpr std::string_view kVerificationSuffix = ".verify.json";
 
 enum class ArchiveKind { kTar, kRaw };
 
@@ -30,11 +31,17 @@ struct ArchiveName {
 // does a '.' or '-' in front. "volume" for an empty text.
 std::string StemFrom(std::string_view text);
 
-// True for the name of an archive or receipt of `stem`; of any stem if it is empty.
+// True for the name of an archive of `stem`, or of what is kept beside one (see AttachedTo); of any
+// stem if it is empty.
 bool BelongsTo(std::string_view name, std::string_view stem);
 
-// The name of the receipt that belongs to an archive.
+// The names of the receipt and of the verification that belong to an archive.
 std::string ReceiptNameOf(std::string_view archive_name);
+std::string VerificationNameOf(std::string_view archive_name);
+
+// The name of the archive to which `name`, a receipt's or a verification's, belongs; empty if it is
+// neither.
+std::string_view AttachedTo(std::string_view name);
 
 }  // namespace volstream
 

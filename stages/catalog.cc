@@ -11,20 +11,27 @@
 #include "stages/error_kind.h"
 
 namespace volstream {
+namespace {
+
+// `attached` is what is kept beside the backup.
+void Note(std::string_view attached, BackupInfo* backup) {
+  (attached.ends_with(kReceiptSuffix) ? backup->proven : backup->verified) = true;
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<BackupInfo>> ListBackups(Storage* storage, std::string_view stem) {
   const std::string prefix = stem.empty() ? "" : std::string(stem) + "_";
   std::vector<BackupInfo> backups;
-  // Receipts that did not come right behind their archive, as they do in a sorted listing: only
-  // these need memory.
-  std::set<std::string> other_receipts;
+  // Receipts and verifications that did not come right behind their archive, as they do in a sorted
+  // listing: only these need memory.
+  std::set<std::string> others;
   VS_RETURN_IF_ERROR(storage->ForEach(prefix, [&](ObjectInfo object) {
-    if (object.name.ends_with(kReceiptSuffix)) {
-      object.name.resize(object.name.size() - kReceiptSuffix.size());
-      if (!backups.empty() && backups.back().name == object.name) {
-        backups.back().proven = true;
+    if (const std::string_view archive = AttachedTo(object.name); !archive.empty()) {
+      if (!backups.empty() && backups.back().name == archive) {
+        Note(object.name, &backups.back());
       } else {
-        other_receipts.insert(std::move(object.name));
+        others.insert(std::move(object.name));
       }
       return absl::OkStatus();
     }
@@ -38,8 +45,11 @@ absl::StatusOr<std::vector<BackupInfo>> ListBackups(Storage* storage, std::strin
     backups.push_back(std::move(backup));
     return absl::OkStatus();
   }));
-  if (!other_receipts.empty()) {
-    for (BackupInfo& backup : backups) backup.proven |= other_receipts.contains(backup.name);
+  if (!others.empty()) {
+    for (BackupInfo& backup : backups) {
+      backup.proven |= others.contains(ReceiptNameOf(backup.name));
+      backup.verified |= others.contains(VerificationNameOf(backup.name));
+    }
   }
   std::sort(backups.begin(), backups.end(), [](const BackupInfo& a, const BackupInfo& b) {
     return std::tie(b.parsed.time, b.name) < std::tie(a.parsed.time, a.name);

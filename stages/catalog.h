@@ -18,11 +18,12 @@ struct BackupInfo {
   ArchiveName parsed;
   uint64_t bytes = 0;
   absl::Time modified;
-  bool proven = false;  // its receipt is there
+  bool proven = false;    // its receipt is there
+  bool verified = false;  // what a verification found is there: good or bad
 };
 
-// All archives of `stem`, or of every stem if it is empty; the newest first. Receipts without an
-// archive and foreign objects are passed over.
+// All archives of `stem`, or of every stem if it is empty; the newest first. Receipts and
+// verifications without an archive and foreign objects are passed over.
 absl::StatusOr<std::vector<BackupInfo>> ListBackups(Storage* storage, std::string_view stem);
 
 // The newest proven backup. kNotFound, naming the destination, when there is none;

@@ -1,13 +1,13 @@
 #include "stages/exclude_list.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <string.h>
 
+#include <algorithm>
 #include <fstream>
-#include <span>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "stages/absl_text.h"
@@ -16,22 +16,8 @@
 namespace volstream {
 namespace {
 
-constexpr std::string_view kAnyDepth = "**";
-
-bool ComponentMatches(const std::string& pattern, const std::string& name) {
-  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-}
-
-bool ComponentsMatch(std::span<const std::string> pattern, std::span<const std::string> path) {
-  if (pattern.empty()) return path.empty();
-  if (pattern.front() == kAnyDepth) {
-    for (size_t skipped = 0; skipped <= path.size(); ++skipped) {
-      if (ComponentsMatch(pattern.subspan(1), path.subspan(skipped))) return true;
-    }
-    return false;
-  }
-  return !path.empty() && ComponentMatches(pattern.front(), path.front()) &&
-         ComponentsMatch(pattern.subspan(1), path.subspan(1));
+bool IsAnyDepth(const GlobComponent& component) {
+  return component.kind() == GlobComponent::Kind::kAnyDepth;
 }
 
 }  // namespace
@@ -60,21 +46,17 @@ absl::Status ExcludeList::Add(std::string_view pattern) {
                                                      "\" has an empty, \".\" or \"..\" component: ",
                                                      "give the path as it is below the source"));
     }
-    // Two in a row say no more than one, and would cost time.
-    if (component == absl::string_view("**") && !parsed.components.empty() &&
-        parsed.components.back() == kAnyDepth) {
-      continue;
+    GlobComponent glob({component.data(), component.size()});
+    // A '[' without its ']' stands for itself, as in fnmatch(3).
+    if (glob.flaw() == GlobComponent::Flaw::kOpenQuote) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "exclude pattern \"", text, "\" has a component that ", ToAbsl(glob.flaw_text())));
     }
-    const size_t last = component.find_last_not_of('\\');
-    const size_t backslashes = component.size() - (last == component.npos ? 0 : last + 1);
-    if (backslashes % 2 != 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("exclude pattern \"", text, "\" has a component that ends with '\\', which ",
-                       "matches nothing: write a backslash as '\\\\'"));
-    }
-    parsed.components.emplace_back(component);
+    parsed.components.push_back(std::move(glob));
   }
-  if (parsed.components.size() == 1 && parsed.components.front() == kAnyDepth) return names_all();
+  if (std::all_of(parsed.components.begin(), parsed.components.end(), IsAnyDepth)) {
+    return names_all();
+  }
   patterns_.push_back(std::move(parsed));
   return absl::OkStatus();
 }
@@ -98,16 +80,20 @@ absl::Status ExcludeList::AddFile(const std::string& path) {
 
 bool ExcludeList::Matches(std::string_view path, bool is_directory) const {
   if (patterns_.empty()) return false;
-  const std::string name(path.substr(path.rfind('/') + 1));
-  std::vector<std::string> components;  // split once a pattern asks for them
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  absl::InlinedVector<std::string_view, 16> components;  // split once a pattern asks for them
   for (const Pattern& pattern : patterns_) {
     if (pattern.directories_only && !is_directory) continue;
     if (!pattern.anchored) {
-      if (ComponentMatches(pattern.components.front(), name)) return true;
+      if (pattern.components.front().Matches(name)) return true;
       continue;
     }
-    if (components.empty()) components = absl::StrSplit(ToAbsl(path), '/');
-    if (ComponentsMatch(pattern.components, components)) return true;
+    if (components.empty()) {
+      for (const absl::string_view component : absl::StrSplit(ToAbsl(path), '/')) {
+        components.emplace_back(component.data(), component.size());
+      }
+    }
+    if (GlobMatches(pattern.components, components)) return true;
   }
   return false;
 }

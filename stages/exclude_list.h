@@ -2,8 +2,7 @@
 //
 // A pattern without a '/' is matched against the last component of every path; one with a '/' (at
 // its front or inside) against the whole path from the volume's root. Components match as
-// fnmatch(3) has it: '*' and '?' within one component, [a-z], '\' to quote; a component "**" stands
-// for any number of components, none included. A '/' at the end restricts a pattern to directories.
+// stages/path_glob.h has it, "**" included. A '/' at the end restricts a pattern to directories.
 // A directory that matches is left out with all that is in it.
 //
 // Threads: immutable once filled; Matches is safe for concurrent calls.
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "stages/path_glob.h"
 
 namespace volstream {
 
@@ -35,7 +35,7 @@ class ExcludeList {
 
  private:
   struct Pattern {
-    std::vector<std::string> components;
+    std::vector<GlobComponent> components;
     bool anchored = false;  // to the root; else matched against the last component alone
     bool directories_only = false;
   };

@@ -3,16 +3,21 @@
 // A PATH without *, ? and [ means the entry of that path and all below it; "./" in front and '/' at
 // the end make no difference. With one of them it is a glob: '*' and '?' match no '/', "**" matches
 // any number of components, [] as in fnmatch(3); a glob means what matches it and all below that.
-// A backslash takes the special meaning from the character behind it.
-// Threads: const methods are safe for concurrent calls; Note is not.
+// A backslash takes the special meaning from the character behind it. Bytes are compared, whatever
+// their encoding. A '/' in front, "//" and "/./" say nothing, in an argument and in an archive's
+// path.
+//
+// Threads: const methods are safe for concurrent calls; SelectsAndNotes is not.
 #ifndef VOLSTREAM_STAGES_PATH_SELECTION_H_
 #define VOLSTREAM_STAGES_PATH_SELECTION_H_
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "stages/path_glob.h"
 
 namespace volstream {
 
@@ -21,7 +26,8 @@ class PathSelection {
   // Selects everything.
   PathSelection() = default;
   // Of these; of everything if there are none. kInvalidArgument for one that can match nothing:
-  // empty, with "..", or a glob that is not closed.
+  // empty, with "..", with a '[' that is not closed, or with a '\\' that quotes nothing. "." is the
+  // root.
   static absl::StatusOr<PathSelection> Make(const std::vector<std::string>& patterns);
 
   bool selects_all() const { return patterns_.empty(); }
@@ -30,18 +36,17 @@ class PathSelection {
   bool SelectsAndNotes(std::string_view path);
   // Patterns that have selected nothing so far.
   std::vector<std::string> Unmatched() const;
-  // The longest directories under which all that is selected lies, none below another; a single
-  // empty one where that is everything.
+  // The longest paths at or under which all that is selected lies, none below another, in the order
+  // of an archive; a single empty one where that is everything.
   std::vector<std::string> Roots() const;
 
  private:
   struct Pattern {
-    std::string text;                     // as given
-    std::vector<std::string> components;  // unescaped where literal
-    std::vector<bool> literal;            // one a component
+    std::string text;  // as given
+    std::vector<GlobComponent> components;
     bool matched = false;
   };
-  static bool Matches(const Pattern& pattern, std::string_view path);
+  static bool Matches(const Pattern& pattern, std::span<const std::string_view> path);
 
   std::vector<Pattern> patterns_;
 };

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "stages/json_fields.h"
 
 namespace volstream {
 namespace {
@@ -10,29 +11,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
-
-std::string TimeText(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
-}
-
-absl::Time TimeFrom(const Json& json, const char* key) {
-  absl::Time time;
-  std::string error;
-  if (!absl::ParseTime(absl::RFC3339_full, json.value(key, ""), &time, &error)) {
-    return absl::InfinitePast();
-  }
-  return time;
-}
-
-// A count or size; 0 where the field is missing. Throws Json::exception on anything else.
-uint64_t CountFrom(const Json& json, const char* key) {
-  const auto field = json.find(key);
-  if (field == json.end()) return 0;
-  if (!field->is_number_unsigned()) {
-    throw Json::type_error::create(302, std::string(key) + " is no count", &*field);
-  }
-  return field->get<uint64_t>();
-}
 
 }  // namespace
 

@@ -13,7 +13,8 @@
 namespace volstream {
 namespace {
 
-// So many archives go at a time, each with its receipt: S3 takes 1,000 names in a request.
+// So many archives go at a time; first what is kept beside them, two names for each at most: S3
+// takes 1,000 names in a request.
 constexpr size_t kRemovalBatch = 500;
 
 using GroupKey = std::pair<std::string, ArchiveKind>;
@@ -195,11 +196,12 @@ absl::StatusOr<RetentionOutcome> RemoveAsPlanned(
       if (look.backups[i].proven || look.misfits.contains(i)) {
         names.push_back(ReceiptNameOf(look.backups[i].name));
       }
+      if (look.backups[i].verified) names.push_back(VerificationNameOf(look.backups[i].name));
     }
     stayed.clear();
     VS_RETURN_IF_ERROR(
         storage->RemoveEach(names, [&](const std::string& name, const absl::Status& reason) {
-          stayed.insert(name.substr(0, name.size() - kReceiptSuffix.size()));
+          stayed.emplace(AttachedTo(name));
           note(name, reason);
         }));
     names.clear();

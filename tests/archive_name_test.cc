@@ -123,5 +123,28 @@ TEST(ReceiptNameOf, AppendsTheSuffix) {
   EXPECT_EQ(ReceiptNameOf("v_20250101_000000.tar.gz"), "v_20250101_000000.tar.gz.receipt.json");
 }
 
+TEST(VerificationNameOf, AppendsTheSuffix) {
+  EXPECT_EQ(VerificationNameOf("v_20250101_000000.gz"), "v_20250101_000000.gz.verify.json");
+}
+
+TEST(AttachedTo, IsTheArchiveOfAReceiptOrAVerification) {
+  const std::string name = "v_20250101_000000.tar.gz";
+  EXPECT_EQ(AttachedTo(ReceiptNameOf(name)), name);
+  EXPECT_EQ(AttachedTo(VerificationNameOf(name)), name);
+  EXPECT_EQ(AttachedTo(name), "");
+  EXPECT_EQ(AttachedTo(name + ".json"), "");
+}
+
+TEST(BelongsTo, TakesAnArchiveAndWhatIsKeptBesideIt) {
+  const std::string name = "v_20250101_000000.tar.gz";
+  for (const std::string& kept : {name, ReceiptNameOf(name), VerificationNameOf(name)}) {
+    EXPECT_TRUE(BelongsTo(kept, "v")) << kept;
+    EXPECT_TRUE(BelongsTo(kept, "")) << kept;
+    EXPECT_FALSE(BelongsTo(kept, "w")) << kept;
+  }
+  EXPECT_FALSE(BelongsTo("v.verify.json", "v"));
+  EXPECT_FALSE(BelongsTo(VerificationNameOf(ReceiptNameOf(name)), "v"));
+}
+
 }  // namespace
 }  // namespace volstream

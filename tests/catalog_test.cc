@@ -119,6 +119,24 @@ TEST_F(Catalog, LatestOfUnprovenOnesIsNotFound) {
   EXPECT_NE(std::string(status.message()).find(storage_.Url()), std::string::npos) << status;
 }
 
+TEST_F(Catalog, KnowsVerificationsAndListsThemAsNoArchives) {
+  Add("v", "20250101_000000", true);
+  Add("v", "20250102_000000", false);
+  Add("v", "20250103_000000", true);
+  storage_.Set("v_20250101_000000.tar.gz.verify.json", "verification");
+  storage_.Set("v_20250102_000000.tar.gz.verify.json", "verification");
+  storage_.Set("v_20240101_000000.tar.gz.verify.json", "of an archive that is gone");
+  const absl::StatusOr<std::vector<BackupInfo>> backups = ListBackups(&storage_, "v");
+  ASSERT_TRUE(backups.ok()) << backups.status();
+  ASSERT_EQ(backups->size(), 3u);
+  EXPECT_TRUE((*backups)[0].proven);
+  EXPECT_FALSE((*backups)[0].verified);
+  EXPECT_FALSE((*backups)[1].proven);
+  EXPECT_TRUE((*backups)[1].verified);
+  EXPECT_TRUE((*backups)[2].proven);
+  EXPECT_TRUE((*backups)[2].verified);
+}
+
 TEST_F(Catalog, HandsOnTheErrorOfTheListing) {
   storage_.faults.list = MakeError(ErrorKind::kS3, absl::StatusCode::kUnavailable, "HTTP 503");
   EXPECT_EQ(KindOf(ListBackups(&storage_, "").status()), ErrorKind::kS3);

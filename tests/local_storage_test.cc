@@ -238,6 +238,14 @@ TEST_F(LocalStorageTest, RemoveStaleRemovesPartialsOfDeadRuns) {
   EXPECT_TRUE(NamesIn(directory_.path()).empty());
 }
 
+TEST_F(LocalStorageTest, RemoveStaleRemovesPartialsOfReceiptsAndVerifications) {
+  for (const char* ending : {"receipt.json", "verify.json"}) {
+    WriteFile(At(std::string(".v_20200101_000000.tar.gz.") + ending + ".partial"), "half");
+  }
+  EXPECT_EQ(RemoveStale("v").size(), 2u);
+  EXPECT_TRUE(NamesIn(directory_.path()).empty());
+}
+
 TEST_F(LocalStorageTest, RemoveStaleSparesPartialsOfLivingRuns) {
   WriteFile(At(".v_20200101_000000.tar.gz.partial"), "half");
   const UniqueFd writer(

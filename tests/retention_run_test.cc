@@ -71,6 +71,36 @@ TEST_F(RetentionRun, RemovesReceiptsBeforeArchives) {
   EXPECT_EQ(storage_.objects().size(), 2u);
 }
 
+TEST_F(RetentionRun, RemovesVerificationsWithTheirArchives) {
+  const Strings names = Store("PPuu");
+  for (const std::string& name : names) storage_.Set(VerificationNameOf(name), "{}");
+  KeepLast(1);
+  EXPECT_EQ(Remove(LookAt()).removed, 3u);
+  EXPECT_EQ(storage_.objects().size(), 3u);  // the newest with what is beside it
+  EXPECT_EQ(
+      storage_.log(),
+      (Strings{"remove " + ReceiptNameOf(names[1]), "remove " + VerificationNameOf(names[1]),
+               "remove " + VerificationNameOf(names[2]), "remove " + VerificationNameOf(names[3]),
+               "remove " + names[1], "remove " + names[2], "remove " + names[3]}));
+}
+
+TEST_F(RetentionRun, KeepsTheArchiveWhoseVerificationStays) {
+  const Strings names = Store("PPP");
+  storage_.Set(VerificationNameOf(names[1]), "{}");
+  storage_.unremovable[VerificationNameOf(names[1])] = absl::PermissionDeniedError("denied");
+  KeepLast(1);
+  EXPECT_EQ(Remove(LookAt()).removed, 1u);
+  EXPECT_TRUE(storage_.objects().contains(names[1]));
+  EXPECT_FALSE(storage_.objects().contains(names[2]));
+}
+
+TEST_F(RetentionRun, AVerificationProvesNothing) {
+  const Strings names = Store("uP");
+  storage_.Set(VerificationNameOf(names[0]), "{}");
+  KeepLast(1);
+  EXPECT_EQ(LookAt().removals(), 0u);
+}
+
 TEST_F(RetentionRun, LooksWithoutRemoving) {
   Store("PPP");
   KeepLast(1);

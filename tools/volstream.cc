@@ -1,6 +1,6 @@
 // The volstream command line: flags in, one command run, an exit code out.
-#include <clocale>
 #include <cstdio>
+#include <string>
 
 #include "CLI/CLI.hpp"
 #include "tools/commands.h"
@@ -17,7 +17,9 @@ constexpr char kFooter[] =
     "readable, 4 S3 error, 5 integrity failure (bytes differ), 6 partial success (a destination\n"
     "failed, parts of the source could not be read, a post-hook failed or a container did not "
     "come\n"
-    "back, and the rest is proven), 7 another run is at work there, 130 interrupted.";
+    "back, and the rest is proven), 7 another run is at work there, 130 interrupted, 141 whoever "
+    "read\n"
+    "standard output went away.";
 
 }  // namespace
 
@@ -37,7 +39,10 @@ int main(int argc, char** argv) {
   volstream::AddDoctorCommand(&app, &command);
   volstream::AddUnlockCommand(&app, &command);
   volstream::AddDockerRescueCommand(&app, &command);
-  for (CLI::App* subcommand : app.get_subcommands({})) subcommand->footer(kFooter);
+  for (CLI::App* subcommand : app.get_subcommands({})) {
+    const std::string own = subcommand->get_footer();
+    subcommand->footer(own.empty() ? kFooter : own + "\n" + kFooter);
+  }
   try {
     app.parse(argc, argv);
     return command(&interrupt);

@@ -96,6 +96,7 @@ Command::Command(Command&& other) noexcept
       env_(std::move(other.env_)),
       cwd_(std::move(other.cwd_)),
       stdin_path_(std::move(other.stdin_path_)),
+      stdout_to_(other.stdout_to_),
       user_(other.user_),
       file_size_limit_(other.file_size_limit_),
       timeout_seconds_(other.timeout_seconds_),
@@ -141,6 +142,11 @@ Command& Command::StdinFrom(std::string path) {
   return *this;
 }
 
+Command& Command::StdoutTo(int fd) {
+  stdout_to_ = fd;
+  return *this;
+}
+
 Command& Command::LimitFileSize(uint64_t bytes) {
   file_size_limit_ = bytes;
   return *this;
@@ -165,8 +171,9 @@ std::vector<std::string> Command::Environment() const {
 // Between fork and exec in a process that may have threads: system calls only.
 void Command::Exec(char* const* argv, char* const* envp, int exec_fd) const {
   const int stdin_fd = open(stdin_path_.c_str(), O_RDONLY);
+  const int stdout_fd = stdout_to_ >= 0 ? stdout_to_ : out_fd_;
   bool ok =
-      stdin_fd >= 0 && dup2(stdin_fd, 0) == 0 && dup2(out_fd_, 1) == 1 && dup2(err_fd_, 2) == 2;
+      stdin_fd >= 0 && dup2(stdin_fd, 0) == 0 && dup2(stdout_fd, 1) == 1 && dup2(err_fd_, 2) == 2;
   if (ok && !cwd_.empty()) ok = chdir(cwd_.c_str()) == 0;
   if (ok && file_size_limit_.has_value()) {
     const rlimit limit = {*file_size_limit_, *file_size_limit_};

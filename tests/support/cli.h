@@ -46,6 +46,9 @@ class Command {
   Command& Cwd(std::string path);
   // Standard input from this file or FIFO (whose other end must be open); else /dev/null.
   Command& StdinFrom(std::string path);
+  // Standard output to the test's own descriptor, which must stay open until Start; CommandResult
+  // has nothing of it then.
+  Command& StdoutTo(int fd);
   // Runs as this user and group, with no other groups. REQUIRES: the test runs as root.
   Command& RunAs(uid_t uid, gid_t gid);
   // No file may grow beyond this: writes fail with EFBIG (SIGXFSZ is ignored).
@@ -77,6 +80,7 @@ class Command {
   std::map<std::string, std::string> env_;
   std::string cwd_;
   std::string stdin_path_ = "/dev/null";
+  int stdout_to_ = -1;
   std::optional<std::pair<uid_t, gid_t>> user_;
   std::optional<uint64_t> file_size_limit_;
   double timeout_seconds_ = 60;

@@ -1,0 +1,42 @@
+// Verification: what `volstream verify` found of one archive, kept beside it as
+// NAME.tar.gz.verify.json. Each verification replaces the one before it.
+#ifndef VOLSTREAM_STAGES_VERIFICATION_H_
+#define VOLSTREAM_STAGES_VERIFICATION_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace volstream {
+
+struct Verification {
+  // Of what was found wrong, so much is kept: errors, and bytes of each.
+  static constexpr size_t kMaxErrors = 100;
+  static constexpr size_t kMaxErrorBytes = 1'000;
+
+  std::string archive;  // object name, without the destination
+  std::string level;    // "quick", "deep" or "drill"
+  bool ok = false;
+  absl::Time checked;   // when it ended
+  std::string version;  // of volstream
+  uint64_t bytes_read = 0;
+  double seconds = 0;
+  double restore_seconds = 0;  // of a drill: how long the restore took
+  std::vector<std::string> errors;
+  uint64_t error_count = 0;  // more than `errors` holds, when there were very many
+  std::string archive_md5;   // where the whole archive was read
+
+  // Counts it, and keeps it within the bounds.
+  void AddError(std::string_view text);
+  std::string ToJson() const;
+  // kDataLoss if the text is no verification of a version that this program knows.
+  static absl::StatusOr<Verification> FromJson(std::string_view text);
+};
+
+}  // namespace volstream
+
+#endif  // VOLSTREAM_STAGES_VERIFICATION_H_

@@ -1,8 +1,7 @@
 #include "stages/file_attributes.h"
 
-#include <endian.h>
 #include <errno.h>
-#include <linux/posix_acl_xattr.h>
+#include <linux/limits.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -20,16 +19,6 @@ namespace {
 
 constexpr std::string_view kAccessAcl = "system.posix_acl_access";
 constexpr std::string_view kDefaultAcl = "system.posix_acl_default";
-
-// Tags of posix_acl_xattr_entry::e_tag, from linux/posix_acl.h, which is not for programs.
-enum AclTag : uint16_t {
-  kUserObject = 0x01,
-  kUser = 0x02,
-  kGroupObject = 0x04,
-  kGroup = 0x08,
-  kMask = 0x10,
-  kOther = 0x20,
-};
 
 // Grows the buffer until a size-returning call of the xattr family fits. Nullopt with errno.
 template <typename Call>
@@ -61,49 +50,6 @@ std::string KeywordOf(std::string_view name) {
 }
 
 }  // namespace
-
-std::string AclText(ByteSpan value) {
-  posix_acl_xattr_header header;
-  if (value.size() < sizeof(header)) return "";
-  memcpy(&header, value.data(), sizeof(header));
-  if (le32toh(header.a_version) != POSIX_ACL_XATTR_VERSION) return "";
-  value = value.subspan(sizeof(header));
-  if (value.size() % sizeof(posix_acl_xattr_entry) != 0) return "";
-  std::string text;
-  for (; !value.empty(); value = value.subspan(sizeof(posix_acl_xattr_entry))) {
-    posix_acl_xattr_entry entry;
-    memcpy(&entry, value.data(), sizeof(entry));
-    const uint32_t id = le32toh(entry.e_id);
-    if (!text.empty()) text += ',';
-    switch (le16toh(entry.e_tag)) {
-      case kUserObject:
-        text += "user::";
-        break;
-      case kUser:
-        absl::StrAppend(&text, "user:", id, ":");
-        break;
-      case kGroupObject:
-        text += "group::";
-        break;
-      case kGroup:
-        absl::StrAppend(&text, "group:", id, ":");
-        break;
-      case kMask:
-        text += "mask::";
-        break;
-      case kOther:
-        text += "other::";
-        break;
-      default:
-        return "";
-    }
-    const uint16_t permissions = le16toh(entry.e_perm);
-    text += (permissions & 4) != 0 ? 'r' : '-';
-    text += (permissions & 2) != 0 ? 'w' : '-';
-    text += (permissions & 1) != 0 ? 'x' : '-';
-  }
-  return text;
-}
 
 FileAttributes ReadFileAttributes(const std::string& path) {
   FileAttributes attributes;

@@ -10,10 +10,9 @@
 #define VOLSTREAM_STAGES_FILE_ATTRIBUTES_H_
 
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "engine/bytes.h"
+#include "stages/acl_text.h"
 
 namespace volstream {
 
@@ -26,10 +25,6 @@ struct FileAttributes {
 // Of the file that `path` names; a symlink at its end is not followed. A file system without
 // attributes, and a file that is gone, have none.
 FileAttributes ReadFileAttributes(const std::string& path);
-
-// The ACL's text, "user::rw-,user:1000:r--,...", from the value of system.posix_acl_access or
-// _default; empty if it is not of the version that Linux has (2) or is cut off.
-std::string AclText(ByteSpan value);
 
 }  // namespace volstream
 

@@ -195,7 +195,8 @@ absl::StatusOr<RestoreReport> Extraction::Run(ArchiveReader* reader) {
   if (archive_read_open(in.get(), &state, nullptr, ReadChunk, nullptr) != ARCHIVE_OK) {
     return ReadFailure(state.status, in.get());
   }
-  VS_ASSIGN_OR_RETURN(target_, PrepareTarget(options_.target, options_.overwrite));
+  VS_ASSIGN_OR_RETURN(RestoreTarget prepared, PrepareTarget(options_.target, options_.overwrite));
+  target_ = std::move(prepared.path);
   const std::unique_ptr<archive, FreeWrite> out(archive_write_disk_new());
   int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_ACL |
               ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_UNLINK | ARCHIVE_EXTRACT_SECURE_SYMLINKS |

@@ -39,7 +39,9 @@ absl::Status CopyTo(int fd, ArchiveReader* reader, const std::string& url, const
 
 absl::StatusOr<RestoreReport> RestoreRaw(ArchiveReader* reader, const std::string& url,
                                          const std::string& name, const RestoreOptions& options) {
-  VS_ASSIGN_OR_RETURN(const std::string target, PrepareTarget(options.target, options.overwrite));
+  VS_ASSIGN_OR_RETURN(const RestoreTarget prepared,
+                      PrepareTarget(options.target, options.overwrite));
+  const std::string& target = prepared.path;
   const std::string what = absl::StrCat("cannot write ", target, "/", name);
   const UniqueFd directory(open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid()) return FileError(errno, absl::StrCat("target ", target));

@@ -12,7 +12,7 @@
 
 namespace volstream {
 
-absl::StatusOr<std::string> PrepareTarget(const std::string& target, bool overwrite) {
+absl::StatusOr<RestoreTarget> PrepareTarget(const std::string& target, bool overwrite) {
   if (mkdir(target.c_str(), 0777) != 0 && errno != EEXIST) {
     return FileError(errno, absl::StrCat("cannot make target ", target));
   }
@@ -31,10 +31,10 @@ absl::StatusOr<std::string> PrepareTarget(const std::string& target, bool overwr
   if (!empty && !overwrite) {
     return absl::FailedPreconditionError(
         absl::StrCat("target ", target,
-                     " is not empty: choose another, or allow its files to be replaced with "
-                     "--overwrite"));
+                     " is not empty: choose another, or say with --overwrite never, older or "
+                     "always what becomes of its files"));
   }
-  return std::string(real.get());
+  return RestoreTarget{real.get(), empty};
 }
 
 }  // namespace volstream

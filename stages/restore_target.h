@@ -8,9 +8,14 @@
 
 namespace volstream {
 
-// Makes `target` if only its last component is missing, and returns its path without symlinks.
-// kFailedPrecondition if it is no directory, or is not empty and `overwrite` is false.
-absl::StatusOr<std::string> PrepareTarget(const std::string& target, bool overwrite);
+struct RestoreTarget {
+  std::string path;    // without symlinks
+  bool empty = false;  // made just now, or nothing is in it
+};
+
+// Makes `target` if only its last component is missing. kFailedPrecondition if it is no directory,
+// or is not empty and `overwrite` is false.
+absl::StatusOr<RestoreTarget> PrepareTarget(const std::string& target, bool overwrite);
 
 }  // namespace volstream
 

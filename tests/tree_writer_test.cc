@@ -1,0 +1,396 @@
+// TreeWriter: what comes back of entries, and what becomes of what was there before. Hostile
+// entries are in tree_writer_hostile_test.
+#include "stages/tree_writer.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "stages/acl_text.h"
+#include "stages/error_kind.h"
+#include "tests/support/attributes.h"
+#include "tests/support/cli.h"
+#include "tests/support/guards.h"
+#include "tests/support/tree.h"
+#include "tests/support/tree_writer_fixture.h"
+
+namespace volstream {
+namespace {
+
+namespace fs = std::filesystem;
+
+void SetTime(const std::string& path, int64_t seconds) {
+  const timespec times[2] = {{seconds, 0}, {seconds, 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+TEST_F(TreeWriterTest, MakesFilesDirectoriesLinksAndFifos) {
+  AddDirectory("");
+  AddDirectory("d");
+  AddFile("d/file", "contents");
+  Add(LinkEntry(TarType::kSymlink, "d/symlink", "file"));
+  Add(LinkEntry(TarType::kHardLink, "hard", "d/file"));
+  Add(EntryOf(TarType::kFifo, "fifo"));
+  AddFile("empty", "");
+  const TreeWriterReport report = Finish();
+  EXPECT_EQ(report.entries, 7u);
+  EXPECT_EQ(report.file_bytes, 8u);
+  EXPECT_EQ(report.kept, 0u);
+  EXPECT_EQ(report.not_restored, 0u);
+  EXPECT_EQ(warnings(), std::vector<std::string>{});
+  const Tree tree = SnapshotTree(Target());
+  EXPECT_EQ(tree.size(), 7u);
+  for (const auto& [path, node] : tree) {
+    EXPECT_EQ(node.mtime_ns, kEntrySeconds * 1'000'000'000) << path;
+    if (node.type != 'l') EXPECT_EQ(node.mode, node.type == 'd' ? 0755u : 0644u) << path;
+  }
+  EXPECT_EQ(tree.at("d/symlink").link_target, "file");
+  EXPECT_EQ(tree.at("hard").linked_to, tree.at("d/file").linked_to);
+  EXPECT_EQ(tree.at("fifo").type, 'p');
+  EXPECT_EQ(ReadFile(Target("d/file")), "contents");
+}
+
+TEST_F(TreeWriterTest, MakesParentsThatHaveNoEntryOrALaterOne) {
+  AddFile("a/b/c/file", "1");
+  RestoreEntry late = EntryOf(TarType::kDirectory, "a/b");
+  late.mode = 0500;
+  Add(late);
+  AddFile("a/b/second", "2");
+  EXPECT_EQ(Finish().not_restored, 0u);
+  const Tree tree = SnapshotTree(Target());
+  EXPECT_EQ(tree.at("a/b").mode, 0500u);
+  EXPECT_EQ(tree.at("a/b").mtime_ns, kEntrySeconds * 1'000'000'000);
+  EXPECT_EQ(ReadFile(Target("a/b/c/file")) + ReadFile(Target("a/b/second")), "12");
+  ASSERT_EQ(chmod(Target("a/b").c_str(), 0700), 0);
+}
+
+TEST_F(TreeWriterTest, TheLastEntryOfANameWins) {
+  for (int i = 0; i < 200; ++i) AddFile("file", std::to_string(i));
+  AddFile("link", "a file first");
+  Add(LinkEntry(TarType::kHardLink, "other", "file"));
+  Add(LinkEntry(TarType::kSymlink, "link", "file"));
+  AddFile("file", "last");
+  EXPECT_EQ(Finish().not_restored, 0u);
+  EXPECT_EQ(ReadFile(Target("file")), "last");
+  EXPECT_EQ(ReadFile(Target("other")), "199");
+  EXPECT_EQ(fs::read_symlink(Target("link")), "file");
+  EXPECT_EQ(NamesIn(Target()), (std::vector<std::string>{"file", "link", "other"}));
+}
+
+TEST_F(TreeWriterTest, LastWinsWhateverIsDoneToOtherFiles) {
+  for (const Overwrite overwrite : {Overwrite::kNever, Overwrite::kOlder, Overwrite::kAlways}) {
+    options_.overwrite = overwrite;
+    options_.target = directory_ / std::to_string(static_cast<int>(overwrite));
+    AddFile("file", "first");
+    Add(LinkEntry(TarType::kSymlink, "name", "x"));
+    AddFile("file", "second");
+    AddFile("name", "a file");
+    const TreeWriterReport report = Finish();
+    EXPECT_EQ(report.kept, 0u);
+    EXPECT_EQ(ReadFile(Target("file")), "second");
+    EXPECT_EQ(ReadFile(Target("name")), "a file");
+  }
+}
+
+TEST_F(TreeWriterTest, ManySmallFilesAreAllWhole) {
+  constexpr int kDirectories = 300;
+  constexpr int kFiles = 20;
+  for (int d = 0; d < kDirectories; ++d) {
+    const std::string directory = "d" + std::to_string(d % 7) + "/e" + std::to_string(d);
+    AddDirectory(directory);
+    for (int f = 0; f < kFiles; ++f) {
+      AddFile(directory + "/" + std::to_string(f),
+              std::string(static_cast<size_t>(f * d % 700), 'x'));
+    }
+  }
+  EXPECT_EQ(Finish().not_restored, 0u);
+  int files = 0;
+  for (const auto& [path, node] : SnapshotTree(Target())) {
+    if (node.type != '-') continue;
+    ++files;
+    const int f = std::stoi(fs::path(path).filename());
+    const int d = std::stoi(fs::path(path).parent_path().filename().string().substr(1));
+    EXPECT_EQ(node.size, static_cast<uint64_t>(f * d % 700)) << path;
+  }
+  EXPECT_EQ(files, kDirectories * kFiles);
+}
+
+TEST_F(TreeWriterTest, AFewDescriptorsAreEnough) {
+  const FewDescriptors few(static_cast<unsigned>(OpenDescriptors()) + 40);
+  std::string deep;
+  for (int i = 0; i < 300; ++i) deep += (i == 0 ? "d" : "/d");
+  AddFile(deep + "/file", "deep");
+  for (int i = 0; i < 500; ++i) AddFile(std::to_string(i) + "/file", "x");
+  AddFile(deep + "/second", "deep");
+  const TreeWriterReport report = Finish();
+  EXPECT_EQ(report.not_restored, 0u) << warnings().at(0);
+  EXPECT_EQ(report.entries, 502u);
+  EXPECT_EQ(ReadFile(Target(deep + "/second")), "deep");
+}
+
+TEST_F(TreeWriterTest, ALargeFileComesInPiecesOfAnyOrder) {
+  const std::string contents = RandomBytes(1, 9 * kMiB + 77);
+  RestoreEntry entry = EntryOf(TarType::kFile, "large");
+  entry.bytes = contents.size();
+  entry.mode = 0400;
+  Add(entry);
+  constexpr size_t kPiece = 300'000;
+  std::vector<size_t> offsets;
+  for (size_t at = 0; at < contents.size(); at += kPiece) offsets.push_back(at);
+  std::swap(offsets.front(), offsets.back());
+  for (const size_t at : offsets) {
+    ASSERT_TRUE(writer().Write(Piece(at, contents.substr(at, kPiece))).ok());
+  }
+  Add(LinkEntry(TarType::kHardLink, "linked", "large"));
+  EXPECT_EQ(Finish().file_bytes, contents.size());
+  EXPECT_TRUE(ReadFile(Target("linked")) == contents);
+  EXPECT_EQ(SnapshotTree(Target()).at("large").mode, 0400u);
+}
+
+TEST_F(TreeWriterTest, WhatNoPieceCoversAreHoles) {
+  WriteSparseFile(directory_ / "holes", 8 * kMiB + 5, {{kMiB, 4096}, {6 * kMiB, 10'000}});
+  const std::string contents = ReadFile(directory_ / "holes");
+  RestoreEntry entry = EntryOf(TarType::kFile, "holes");
+  entry.bytes = contents.size();
+  entry.sparse = true;
+  options_.max_file_bytes = 14'096;  // holes do not count
+  Add(entry);
+  ASSERT_TRUE(writer().Write(Piece(kMiB, contents.substr(kMiB, 4096))).ok());
+  ASSERT_TRUE(writer().Write(Piece(6 * kMiB, contents.substr(6 * kMiB, 10'000))).ok());
+  RestoreEntry all_hole = EntryOf(TarType::kFile, "all-hole");
+  all_hole.bytes = uint64_t{20} * kGiB;
+  all_hole.sparse = true;
+  Add(all_hole);
+  EXPECT_EQ(Finish().file_bytes, 14'096u);
+  EXPECT_TRUE(ReadFile(Target("holes")) == contents);
+  const Tree tree = SnapshotTree(Target());
+  EXPECT_EQ(tree.at("holes").data, SnapshotTree(directory_.path()).at("holes").data);
+  EXPECT_EQ(tree.at("all-hole").size, all_hole.bytes);
+  EXPECT_EQ(tree.at("all-hole").allocated_bytes, 0u);
+}
+
+TEST_F(TreeWriterTest, AFileIsNeverLongerThanItsEntrySays) {
+  RestoreEntry entry = EntryOf(TarType::kFile, "file");
+  entry.bytes = 3;
+  Add(entry);
+  ASSERT_TRUE(writer().Write(Piece(0, "abcdef")).ok());
+  ASSERT_TRUE(writer().Write(Piece(1'000'000, "far behind")).ok());
+  EXPECT_EQ(Finish().file_bytes, 3u);
+  EXPECT_EQ(ReadFile(Target("file")), "abc");
+}
+
+TEST_F(TreeWriterTest, NeverKeepsWhatIsThere) {
+  options_.overwrite = Overwrite::kNever;
+  fs::create_directories(Target("d"));
+  WriteFile(Target("d/mine"), "mine");
+  fs::create_symlink("nowhere", Target("link"));
+  const Tree before = SnapshotTree(Target());
+  AddDirectory("d");
+  AddFile("d/mine", "theirs");
+  AddFile("link", "theirs");
+  AddFile("d/large", std::string(3 * kMiB, 'x'));
+  Add(LinkEntry(TarType::kSymlink, "d/mine", "x"));
+  AddFile("new", "new");
+  const TreeWriterReport report = Finish();
+  EXPECT_EQ(report.kept, 3u);
+  EXPECT_EQ(report.not_restored, 0u);
+  EXPECT_EQ(ReadFile(Target("d/mine")), "mine");
+  EXPECT_EQ(fs::read_symlink(Target("link")), "nowhere");
+  EXPECT_EQ(ReadFile(Target("new")), "new");
+  EXPECT_EQ(SnapshotTree(Target()).at("d").mode, before.at("d").mode);
+}
+
+TEST_F(TreeWriterTest, NeverKeepsOutWhatIsBelowAFileThatIsThere) {
+  options_.overwrite = Overwrite::kNever;
+  fs::create_directories(Target());
+  WriteFile(Target("d"), "mine");
+  AddDirectory("d");
+  AddFile("d/a", "a");
+  AddFile("d/e/b", "b");
+  const TreeWriterReport report = Finish();
+  EXPECT_EQ(report.not_restored, 3u);
+  EXPECT_EQ(warnings().size(), 1u);
+  EXPECT_EQ(ReadFile(Target("d")), "mine");
+}
+
+TEST_F(TreeWriterTest, OlderReplacesWhatIsOlderAlone) {
+  options_.overwrite = Overwrite::kOlder;
+  fs::create_directories(Target());
+  for (const auto& [name, offset] : {std::pair("older", -1), {"same", 0}, {"newer", 1}}) {
+    WriteFile(Target(name), "mine");
+    SetTime(Target(name), kEntrySeconds + offset);
+    AddFile(name, "theirs");
+  }
+  EXPECT_EQ(Finish().kept, 2u);
+  EXPECT_EQ(ReadFile(Target("older")), "theirs");
+  EXPECT_EQ(ReadFile(Target("same")), "mine");
+  EXPECT_EQ(ReadFile(Target("newer")), "mine");
+}
+
+TEST_F(TreeWriterTest, AlwaysReplacesFilesByDirectoriesAndEmptyDirectoriesByFiles) {
+  options_.overwrite = Overwrite::kAlways;
+  fs::create_directories(Target("empty"));
+  fs::create_directories(Target("full/below"));
+  WriteFile(Target("file"), "mine");
+  AddDirectory("file");
+  AddFile("file/inside", "theirs");
+  AddFile("empty", "theirs");
+  AddFile("full", "theirs");
+  AddDirectory("made");
+  AddFile("made/inside", "theirs");
+  AddFile("made", "a file in its place");
+  EXPECT_EQ(Finish().not_restored, 2u);
+  EXPECT_EQ(ReadFile(Target("file/inside")), "theirs");
+  EXPECT_EQ(ReadFile(Target("empty")), "theirs");
+  EXPECT_TRUE(fs::is_directory(Target("full/below")));
+  EXPECT_EQ(ReadFile(Target("made/inside")), "theirs");
+}
+
+TEST_F(TreeWriterTest, ADirectoryThatWasThereGetsItsEntrysMetadata) {
+  options_.overwrite = Overwrite::kAlways;
+  fs::create_directories(Target("d"));
+  ASSERT_EQ(chmod(Target("d").c_str(), 0500), 0);
+  RestoreEntry entry = EntryOf(TarType::kDirectory, "d");
+  entry.mode = 0751;
+  Add(entry);
+  AddFile("d/file", "x");
+  EXPECT_EQ(Finish().not_restored, 0u);
+  const TreeNode node = SnapshotTree(Target()).at("d");
+  EXPECT_EQ(node.mode, 0751u);
+  EXPECT_EQ(node.mtime_ns, kEntrySeconds * 1'000'000'000);
+}
+
+TEST_F(TreeWriterTest, AnUnfinishedRestoreLeavesTheOldFileAndNoHalfOne) {
+  options_.overwrite = Overwrite::kAlways;
+  fs::create_directories(Target());
+  WriteFile(Target("large"), "old");
+  for (const char* name : {"large", "new"}) {
+    RestoreEntry entry = EntryOf(TarType::kFile, name);
+    entry.bytes = 4 * kMiB;
+    Add(entry);
+    ASSERT_TRUE(writer().Write(Piece(0, std::string(2 * kMiB, 'x'))).ok());
+    writer_ = nullptr;
+  }
+  EXPECT_EQ(NamesIn(Target()), std::vector<std::string>{"large"});
+  EXPECT_EQ(ReadFile(Target("large")), "old");
+}
+
+TEST_F(TreeWriterTest, MoreThanMaxFileBytesIsAnErrorBeforeItIsWritten) {
+  options_.max_file_bytes = 10;
+  AddFile("a", "12345");
+  AddFile("b", "12345");
+  RestoreEntry entry = EntryOf(TarType::kFile, "c");
+  entry.bytes = 1;
+  const absl::Status status = writer().Begin(entry);
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_NE(status.message().find("--max-size"), absl::string_view::npos) << status;
+  EXPECT_FALSE(Exists(Target("c")));
+}
+
+TEST_F(TreeWriterTest, AFullFileSystemIsAnErrorThatNamesTheFile) {
+  fs::create_directories(Target());
+  const Mount mount(Target());
+  if (!mount.mounted()) GTEST_SKIP() << "NOT TESTED: may not mount";
+  RestoreEntry entry = EntryOf(TarType::kFile, "huge");
+  entry.bytes = 16 * kMiB;
+  Add(entry);
+  absl::Status status;
+  for (uint64_t at = 0; at < entry.bytes && status.ok(); at += kMiB) {
+    status = writer().Write(Piece(at, RandomBytes(1, kMiB)));
+  }
+  if (status.ok()) status = writer().Finish().status();
+  EXPECT_NE(status.message().find("huge"), absl::string_view::npos) << status;
+  EXPECT_NE(status.message().find("free some space"), absl::string_view::npos) << status;
+  writer_ = nullptr;
+  EXPECT_EQ(NamesIn(Target()), std::vector<std::string>{});
+}
+
+TEST_F(TreeWriterTest, GivesBackAttributesAndAcls) {
+  if (!TakesAttributes(directory_.path()) || !TakesAcls(directory_.path())) {
+    GTEST_SKIP() << "NOT TESTED: no attributes or ACLs here";
+  }
+  const std::string source = directory_ / "source";
+  fs::create_directories(source + "/d");
+  WriteFile(source + "/file", "x", 0440);
+  const std::string value("a\0b\xff", 4);
+  for (const char* name : {"/file", "/d"}) {
+    ASSERT_TRUE(SetAttribute(source + name, "user.a=b", value));
+    ASSERT_TRUE(SetAttribute(source + name, kAccessAclName, SomeAcl(1000, 100)));
+  }
+  ASSERT_TRUE(SetAttribute(source + "/d", kDefaultAclName, SomeAcl(1000, 100)));
+  const bool capability = SetAttribute(source + "/file", kCapabilityName, SomeCapability());
+  const std::string acl = AclText(AsBytes(SomeAcl(1000, 100)));
+  options_.owners = geteuid() == 0 ? Owners::kByNumber : Owners::kOwn;
+  for (const char* name : {"d", "file"}) {
+    RestoreEntry entry =
+        EntryOf(name == std::string("d") ? TarType::kDirectory : TarType::kFile, name);
+    struct stat info {};
+    ASSERT_EQ(stat((source + "/" + name).c_str(), &info), 0);
+    entry.mode = info.st_mode & 07777;
+    entry.uid = info.st_uid;
+    entry.gid = info.st_gid;
+    entry.attributes = {{"user.a=b", value}};
+    entry.access_acl = acl;
+    if (entry.type == TarType::kDirectory) {
+      entry.default_acl = acl;
+      Add(entry);
+    } else {
+      if (capability) entry.attributes.emplace_back(kCapabilityName, SomeCapability());
+      AddFile(entry, "x");
+    }
+    SetTime(source + "/" + name, kEntrySeconds);
+  }
+  EXPECT_EQ(Finish().warnings, 0u);
+  EXPECT_EQ(DiffTrees(SnapshotTree(source), SnapshotTree(Target()), {.root_mtime = false}), "");
+}
+
+TEST_F(TreeWriterTest, AnAclThatTheTargetHandsDownIsNotTheEntrys) {
+  if (!TakesAcls(directory_.path())) GTEST_SKIP() << "NOT TESTED: no ACLs here";
+  fs::create_directories(Target());
+  ASSERT_TRUE(SetAttribute(Target(), kDefaultAclName, SomeAcl(1000, 100)));
+  AddDirectory("d");
+  AddFile("d/file", "x");
+  EXPECT_EQ(Finish().warnings, 0u);
+  const Tree tree = SnapshotTree(Target());
+  EXPECT_TRUE(tree.at("d").attributes.empty());
+  EXPECT_TRUE(tree.at("d/file").attributes.empty());
+  EXPECT_EQ(tree.at("d/file").mode, 0644u);
+}
+
+TEST_F(TreeWriterTest, OwnersAreByNumberOrByNameAndThenByNumber) {
+  if (geteuid() != 0) GTEST_SKIP() << "NOT TESTED: needs root";
+  RestoreEntry entry = EntryOf(TarType::kFile, "file");
+  entry.uid = entry.gid = 4242;
+  entry.user_name = "nobody";
+  entry.group_name = "no-such-group";
+  entry.mode = 06755;
+  for (const Owners owners : {Owners::kOwn, Owners::kByNumber, Owners::kByName}) {
+    options_.owners = owners;
+    options_.target = directory_ / std::to_string(static_cast<int>(owners));
+    AddFile(entry, "x");
+    AddDirectory("d");
+    Add(LinkEntry(TarType::kSymlink, "d/link", "x"));
+    EXPECT_EQ(Finish().warnings, 0u);
+    const Tree tree = SnapshotTree(Target());
+    const TreeNode& file = tree.at("file");
+    EXPECT_EQ(file.uid, owners == Owners::kOwn ? 0u : owners == Owners::kByName ? kNobody : 4242u);
+    EXPECT_EQ(file.gid, owners == Owners::kOwn ? 0u : 4242u);
+    // A program of somebody else's is not to run with root's rights.
+    EXPECT_EQ(file.mode, owners == Owners::kOwn ? 0755u : 06755u);
+  }
+}
+
+TEST_F(TreeWriterTest, RefusesATargetThatIsNotEmpty) {
+  fs::create_directories(Target());
+  WriteFile(Target("mine"), "mine");
+  const absl::Status status = TreeWriter::Open(options_).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+}
+
+}  // namespace
+}  // namespace volstream

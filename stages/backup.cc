@@ -59,6 +59,24 @@ std::unique_ptr<IndexWriter> IndexOf(const VolumePlan* plan, const TarSource* so
                                        });
 }
 
+// Hears of a tar stream's entries as they pass.
+std::unique_ptr<IndexWriter> IndexOf(const BackupOptions& options) {
+  const IndexedStream kind =
+      options.stream_is_tar ? IndexedStream::kForeignTar : IndexedStream::kRaw;
+  auto index = std::make_unique<IndexWriter>(kind, /*max_bytes=*/0, nullptr);
+  if (options.stream_is_tar) {
+    options.stream->VisitEntries(
+        [writer = index.get()](const EntryInfo& info, const EntryPlace& place, bool sparse) {
+          IndexedEntry entry;
+          static_cast<EntryInfo&>(entry) = info;
+          entry.place = place;
+          entry.sparse = sparse;
+          return writer->Add(std::move(entry));
+        });
+  }
+  return index;
+}
+
 // What surrounds the reading of the source: Begin calls before_read, End after_read, once, and the
 // destructor too. End may be called by any thread.
 class Reading {
@@ -354,9 +372,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     source = std::move(tar_source);
   } else {
     source = std::make_unique<StreamSource>(options_.stream);
-    if (!options_.stream_is_tar) {
-      index = std::make_unique<IndexWriter>(IndexedStream::kRaw, 0, nullptr);
-    }
+    index = IndexOf(options_);
   }
   Md5PartHasher part_hasher;
   StreamHasher stream_hasher;

@@ -8,13 +8,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
+#include "stages/entry_info.h"
 
 namespace volstream {
+
+// What it is given lives for the call. `sparse`: what is stored is not the content as it is.
+using EntryVisitor =
+    std::function<absl::Status(const EntryInfo& entry, const EntryPlace& place, bool sparse)>;
 
 class ByteStream {
  public:
@@ -29,6 +35,9 @@ class ByteStream {
   virtual std::vector<std::string> Warnings() const { return {}; }
   // Entries that came so far, where the stream is a tar.
   virtual uint64_t entries() const { return 0; }
+  // Where the stream is a tar: `visit` hears of each entry as it passes, on the thread that reads;
+  // an error of it ends the reading. Before the first Read.
+  virtual void VisitEntries(EntryVisitor /*visit*/) {}
 
   // Makes a waiting Read, and all later ones, end soon with kCancelled. Does not wait.
   virtual void Cancel() = 0;

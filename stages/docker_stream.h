@@ -16,6 +16,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -40,6 +41,7 @@ class DockerStream : public ByteStream {
   // SQLite databases, unless held still: the engine copies them as they lie there.
   std::vector<std::string> Warnings() const override;
   uint64_t entries() const override { return watch_.entries(); }
+  void VisitEntries(EntryVisitor visit) override { watch_.Visit(std::move(visit)); }
 
  private:
   absl::StatusOr<size_t> ReadOn(MutableByteSpan out);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "engine/check.h"
 #include "engine/status_macros.h"
 #include "stages/index_blob.h"
@@ -16,7 +17,14 @@ IndexWriter::IndexWriter(IndexedStream stream, uint64_t max_bytes, NextEntry nex
   footer_.raw = stream == IndexedStream::kRaw;
 }
 
-absl::Status IndexWriter::Add(const IndexedEntry& entry) {
+absl::Status IndexWriter::Add(IndexedEntry entry) {
+  if (entry.place.tar_offset < entries_end_) {
+    return absl::InternalError(absl::StrCat("the entry at byte ", entry.place.tar_offset,
+                                            " of the tar begins within the one before it"));
+  }
+  entry.place.header_bytes += entry.place.tar_offset - entries_end_;
+  entry.place.tar_offset = entries_end_;
+  entries_end_ = entry.place.end_offset();
   if (entries_.full()) VS_RETURN_IF_ERROR(FinishEntryPage());
   entries_.Add(entry);
   return absl::OkStatus();

@@ -32,8 +32,9 @@ class IndexWriter : public StreamObserver, public StreamTail {
   // entries behind those that were added; may be empty.
   IndexWriter(IndexedStream stream, uint64_t max_bytes, NextEntry next_entry);
 
-  // Adds an entry, in the order of the tar, while the stream passes.
-  absl::Status Add(const IndexedEntry& entry);
+  // Adds an entry, in the order of the tar, while the stream passes. What lies between it and the
+  // one before counts as its header. kInternal if it begins before the other ends.
+  absl::Status Add(IndexedEntry entry);
 
   absl::Status OnBlock(const BlockRecord& record, ByteSpan encoded) override;
 
@@ -59,6 +60,7 @@ class IndexWriter : public StreamObserver, public StreamTail {
   IndexDirectory directory_;
   EntryPageBuilder entries_;
   MemberPageBuilder members_;
+  uint64_t entries_end_ = 0;  // in the tar: of the last entry
   std::string entry_pages_;   // finished, not yet handed on
   std::string member_pages_;  // the same
   Step step_ = Step::kEntries;

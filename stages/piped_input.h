@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,6 +28,7 @@ class PipedInput : public ByteStream {
   // Whether the stream begins with a tar header.
   bool is_tar() const { return is_tar_; }
   uint64_t entries() const override { return watch_.entries(); }
+  void VisitEntries(EntryVisitor visit) override { watch_.Visit(std::move(visit)); }
 
   absl::StatusOr<size_t> Read(MutableByteSpan out) override;
   void Cancel() override;

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "engine/bytes.h"
+#include "stages/byte_stream.h"
 #include "stages/entry_info.h"
 #include "stages/sqlite_snapshot.h"
 #include "stages/tar_header.h"
@@ -22,12 +23,8 @@ namespace volstream {
 
 class TarWatch {
  public:
-  // Hears of each entry, in the order of the stream, when its headers have passed and, of a hard
-  // link, the block behind them; what it is given lives for the call. `sparse`: what is stored is
-  // not the content as it is. An error of it ends the watch, unchanged.
-  using EntryVisitor =
-      std::function<absl::Status(const EntryInfo& entry, const EntryPlace& place, bool sparse)>;
-
+  // `visit` hears of each entry, in the order of the stream, when its headers have passed and, of a
+  // hard link, the block behind them. An error of it ends the watch, unchanged.
   // Before the first byte.
   void Visit(EntryVisitor visit) { visit_ = std::move(visit); }
 

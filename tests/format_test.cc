@@ -94,6 +94,24 @@ TEST_F(Format, HidesAnIndexOfManyPagesFromReadersOfGzip) {
   }
 }
 
+TEST_F(Format, IndexesTarsThatComeAsStreams) {
+  MakeTree(source_);
+  for (const std::string format : {"gnu", "pax"}) {
+    ASSERT_EQ(Command({"tar", "-C", source_, "--format=" + format, "-cf", directory_ / "tar", "."})
+                  .Run()
+                  .exit_code,
+              0);
+    const CommandResult result = Volstream({"backup", "-", "--to", backups_, "--name", format})
+                                     .StdinFrom(directory_ / "tar")
+                                     .Run();
+    ASSERT_EQ(result.exit_code, 0) << result;
+  }
+  const Tree tree = SnapshotTree(source_);
+  for (const std::string& archive : ArchivesIn(backups_)) {
+    EXPECT_EQ(ReadIndex(backups_ + "/" + archive).size(), tree.size()) << archive;
+  }
+}
+
 TEST_F(Format, IndexesAStreamThatIsNoTarByItsMembers) {
   const std::string data = RandomBytes(1, 3 * kMiB);
   WriteFile(directory_ / "data", data);

@@ -129,8 +129,9 @@ def main():
             assert first is None or entry[9] == first, "another first path"
             first = None
             last_header = tar[entry[0] + entry[1] - 512:entry[0] + entry[1]]
-            assert last_header[257:262] == b"ustar", "no header where the index has one"
-            assert chr(last_header[156]) == entry[3][0], "another type than the tar has"
+            if flags & 1:
+                assert last_header[257:262] == b"ustar", "no header where the index has one"
+                assert chr(last_header[156]) == entry[3][0], "another type than the tar has"
             print(*entry[:9], *(json.dumps(text.decode("latin-1")) for text in entry[9:]))
         offset += size
         entries += count

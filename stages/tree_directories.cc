@@ -20,7 +20,8 @@ namespace volstream {
 namespace {
 
 // Levels of the current path whose descriptors are kept; a hostile path may have thousands.
-constexpr size_t kMaxOpenLevels = 64;
+size_t MaxOpenLevels() { return static_cast<size_t>(std::clamp(DescriptorLimit() / 16, 2, 64)); }
+
 constexpr int kOpenFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 // Whether what is made in it gets a group or an ACL from it.
@@ -37,7 +38,7 @@ bool IsNoDirectory(int error) { return error == ENOTDIR || error == ELOOP; }
 }  // namespace
 
 TreeDirectories::TreeDirectories(UniqueFd root, Options options)
-    : options_(std::move(options)), root_([&] {
+    : options_(std::move(options)), max_open_levels_(MaxOpenLevels()), root_([&] {
         const bool hands_down = HandsDown(root.get());
         return std::make_shared<const OpenDirectory>(std::move(root), hands_down, &open_count_);
       }()) {
@@ -53,8 +54,8 @@ bool TreeDirectories::Knows(std::string_view path) const { return known_.contain
 
 void TreeDirectories::Push(std::string_view path, SharedDirectory directory) {
   chain_.push_back({std::string(Split(path).name), path.size(), std::move(directory)});
-  if (chain_.size() > kMaxOpenLevels) {
-    chain_[chain_.size() - kMaxOpenLevels - 1].directory = nullptr;
+  if (chain_.size() > max_open_levels_) {
+    chain_[chain_.size() - max_open_levels_ - 1].directory = nullptr;
   }
 }
 

@@ -95,6 +95,7 @@ class TreeDirectories {
   void Push(std::string_view path, SharedDirectory directory);
 
   const Options options_;
+  const size_t max_open_levels_;
   std::atomic<int> open_count_{0};
   const SharedDirectory root_;
   std::vector<Level> chain_;  // of chain_path_, one a component

@@ -57,6 +57,8 @@ class Writer : public TreeWriter {
   };
   using SharedDirectory = TreeDirectories::SharedDirectory;
 
+  // The error that ends the restore, if there is one.
+  absl::Status Ended() const { return error_.failed() ? error_.status() : absl::OkStatus(); }
   absl::Status EndEntry();
   absl::Status BeginAt(const RestoreEntry& entry, const std::string& path,
                        const std::string& link_target);
@@ -154,14 +156,14 @@ absl::Status Writer::CountBytes(uint64_t bytes) {
 }
 
 absl::Status Writer::EndEntry() {
-  if (!current_.has_value()) return error_.status();
+  if (!current_.has_value()) return Ended();
   Current current = *std::exchange(current_, std::nullopt);
   if (current.large) {
     queue_.EndLarge();
   } else {
     queue_.AddSmall(std::move(current.file), std::move(current.pieces));
   }
-  return error_.status();
+  return Ended();
 }
 
 absl::Status Writer::Begin(const RestoreEntry& entry) {
@@ -252,7 +254,7 @@ absl::Status Writer::BeginFile(const RestoreEntry& entry, const std::string& pat
                   .pieces = {}};
   if (current.large) {
     // What cannot be made is not written: its data are passed over.
-    if (!current.file->Open()) return error_.status();
+    if (!current.file->Open()) return Ended();
     queue_.BeginLarge(current.file);
   }
   current_ = std::move(current);
@@ -260,14 +262,14 @@ absl::Status Writer::BeginFile(const RestoreEntry& entry, const std::string& pat
 }
 
 absl::Status Writer::Write(EntryData data) {
-  if (!current_.has_value() || data.content.bytes.empty()) return error_.status();
+  if (!current_.has_value() || data.content.bytes.empty()) return Ended();
   if (current_->counts_data) VS_RETURN_IF_ERROR(CountBytes(data.content.bytes.size()));
   if (current_->large) {
     queue_.AddPiece(std::move(data));
   } else if (data.offset < current_->file->bytes()) {
     current_->pieces.push_back(std::move(data));
   }
-  return error_.status();
+  return Ended();
 }
 
 absl::Status Writer::MakeName(const RestoreEntry& entry, const std::string& path,
@@ -353,7 +355,7 @@ absl::Status Writer::MakeSpecial(const RestoreEntry& entry, const std::string& p
 absl::StatusOr<TreeWriterReport> Writer::Finish() {
   VS_RETURN_IF_ERROR(EndEntry());
   queue_.WaitForAll();
-  VS_RETURN_IF_ERROR(error_.status());
+  VS_RETURN_IF_ERROR(Ended());
   directories_.Complete();
   return TreeWriterReport{.entries = entries_,
                           .file_bytes = context_.file_bytes.load(),

@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_format.h"
 #include "stages/tar_header.h"
+#include "tests/support/raw_tar.h"
+#include "tests/support/tar_entries.h"
 
 namespace volstream {
 namespace {
@@ -110,21 +111,11 @@ TEST(TarWatch, ObeysThePaxSizeOfLargeFiles) {
   EXPECT_EQ(watch.entries(), 1u);
 }
 
-// The entry with another type, and its checksum put right.
-std::string Retyped(std::string entry, char type) {
-  entry[156] = type;
-  entry.replace(148, 8, 8, ' ');
-  unsigned sum = 0;
-  for (size_t i = 0; i < 512; ++i) sum += static_cast<uint8_t>(entry[i]);
-  entry.replace(148, 8, absl::StrFormat("%06o", sum) + std::string("\0 ", 2));
-  return entry;
-}
-
 // A GNU sparse entry whose map goes on in this many blocks, which look like nothing.
 std::string SparseEntry(const std::string& data, int map_blocks) {
   std::string entry = Entry("sparse", data);
   entry[482] = map_blocks > 0 ? 1 : 0;
-  entry = Retyped(entry, 'S');
+  entry = WithField(entry, 156, "S");
   std::string map;
   for (int i = 1; i <= map_blocks; ++i) {
     map +=
@@ -155,7 +146,7 @@ TEST(TarWatch, RefusesASparseEntryCutShort) {
 
 // pax -o linkdata stores the data with each name; old tars give the size and no data.
 TEST(TarWatch, AcceptsHardLinksWithDataAndWithout) {
-  const std::string with = Retyped(Entry("link", std::string(1500, 'x')), '1');
+  const std::string with = WithField(Entry("link", std::string(1500, 'x')), 156, "1");
   for (const std::string& link : {with, with.substr(0, 512)}) {
     for (const std::string& next : {std::string(), Entry("b", "data")}) {
       for (const size_t piece : {size_t{10'000}, size_t{7}}) {
@@ -165,6 +156,44 @@ TEST(TarWatch, AcceptsHardLinksWithDataAndWithout) {
     }
   }
   EXPECT_TRUE(absl::IsDataLoss(Outcome(with, 512)));
+}
+
+// An index must say the same of a stream that passed as a reader says of it at rest.
+TEST(TarWatch, TellsOfEachEntryWhatAReaderFinds) {
+  size_t written = 0;
+  const std::string foreign = Packed(archive_write_set_format_gnutar, &written);
+  const std::string link = WithField(Entry("link", std::string(1500, 'x')), 156, "1");
+  const std::string own = Entry("a", "data") + link + link.substr(0, 512) + link.substr(0, 512) +
+                          SparseEntry("data", 3) + Entry("dir/", "") + kEnd;
+  for (const std::string& tar : {foreign, own}) {
+    const std::vector<FoundEntry> expected = FindEntries(tar).entries;
+    for (const size_t piece : {tar.size(), size_t{700}, size_t{512}, size_t{7}}) {
+      TarWatch watch;
+      size_t count = 0;
+      watch.Visit([&](const EntryInfo& entry, const EntryPlace& place, bool sparse) {
+        if (count < expected.size()) {
+          EXPECT_EQ(entry, static_cast<const EntryInfo&>(expected[count].entry));
+          EXPECT_EQ(place, expected[count].place);
+          EXPECT_EQ(sparse, expected[count].entry.sparse);
+        }
+        ++count;
+        return absl::OkStatus();
+      });
+      for (size_t at = 0; at < tar.size(); at += piece) {
+        ASSERT_TRUE(watch.Feed(Bytes(tar.substr(at, piece))).ok());
+      }
+      EXPECT_TRUE(watch.Finish().ok());
+      EXPECT_EQ(count, expected.size());
+      EXPECT_EQ(watch.bytes(), tar.size());
+    }
+  }
+}
+
+TEST(TarWatch, EndsWithTheVisitorsError) {
+  TarWatch watch;
+  const absl::Status failure = absl::ResourceExhaustedError("no room for an index");
+  watch.Visit([&](const EntryInfo&, const EntryPlace&, bool) { return failure; });
+  EXPECT_EQ(watch.Feed(Bytes(Entry("a", "data") + kEnd)), failure);
 }
 
 TEST(TarWatch, CountsSqliteDatabases) {

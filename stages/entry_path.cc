@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+#include "stages/error_kind.h"
+#include "stages/warnings.h"
+
 namespace volstream {
 
 std::optional<std::string> ContainedPath(std::string_view path) {
@@ -17,6 +21,12 @@ std::optional<std::string> ContainedPath(std::string_view path) {
     contained += component;
   }
   return contained;
+}
+
+absl::Status LeadsOutside(std::string_view path) {
+  return MakeError(
+      ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+      absl::StrCat("refused entry ", PrintablePath(path), ", which points outside of the target"));
 }
 
 std::optional<std::string_view> StripComponents(std::string_view path, int count) {

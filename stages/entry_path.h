@@ -6,11 +6,16 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
+
 namespace volstream {
 
 // The path with single slashes and without "." components; empty for the root itself. Nullopt for
 // what does not stay below: an absolute path, one with "..", one with a NUL.
 std::optional<std::string> ContainedPath(std::string_view path);
+
+// The error for an entry whose path or link is not contained: ErrorKind::kIntegrity.
+absl::Status LeadsOutside(std::string_view path);
 
 // The contained path without its first `count` components; nullopt if it has no more than these.
 std::optional<std::string_view> StripComponents(std::string_view path, int count);

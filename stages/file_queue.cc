@@ -11,9 +11,6 @@ namespace {
 // A batch is worth the locks and wake-ups that it costs, and small enough to be spread.
 constexpr size_t kBatchFiles = 32;
 constexpr uint64_t kBatchBytes = 256 * kKiB;
-// Pieces keep the buffers alive that they are parts of, of which the input may have few: a batch
-// that waits for more files must not hold many of them.
-constexpr int kBatchOwners = 3;
 // What a small file costs beside its content: its header in the same buffer, and its names.
 constexpr uint64_t kFileOverheadBytes = kKiB;
 constexpr size_t kMaxJobs = 1024;
@@ -54,15 +51,21 @@ void FileQueue::AddSmall(std::shared_ptr<FileWrite> file, std::vector<EntryData>
   }
   Note(batch_->ticket, file->path());
   batch_->bytes += kFileOverheadBytes;
+  bool owners_differ = false;
   for (const EntryData& piece : pieces) {
+    const void* owner = piece.content.owner.get();
     batch_->bytes += piece.content.bytes.size();
-    if (piece.content.owner.get() == batch_->last_owner) continue;
-    batch_->last_owner = piece.content.owner.get();
-    ++batch_->owners;
+    owners_differ = owners_differ || (batch_->owner != nullptr && batch_->owner != owner);
+    batch_->owner = owner;
   }
   batch_->files.push_back({std::move(file), std::move(pieces)});
-  if (batch_->files.size() >= kBatchFiles || batch_->bytes >= kBatchBytes ||
-      batch_->owners >= kBatchOwners) {
+  if (batch_->files.size() >= kBatchFiles || batch_->bytes >= kBatchBytes || owners_differ) {
+    SubmitBatch();
+  }
+}
+
+void FileQueue::ReleaseOthers(const SharedBytes& piece) {
+  if (batch_ != nullptr && batch_->owner != nullptr && batch_->owner != piece.owner.get()) {
     SubmitBatch();
   }
 }

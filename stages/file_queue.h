@@ -34,6 +34,11 @@ class FileQueue {
   // Waits until all is done.
   ~FileQueue();
 
+  // Hands on the files that still wait for more to go with them, but for those whose content is
+  // part of the same bytes as `piece`: an input may have to get its bytes back before it gives more
+  // (stages/member_input.h), so that whoever waits for it must not hold many.
+  void ReleaseOthers(const SharedBytes& piece);
+
   // A file with all its content. Waits for room.
   void AddSmall(std::shared_ptr<FileWrite> file, std::vector<EntryData> pieces);
 
@@ -68,8 +73,7 @@ class FileQueue {
     std::shared_ptr<Ticket> ticket;
     std::vector<Small> files;
     uint64_t bytes = 0;
-    int owners = 0;  // different ones of the pieces, next to each other
-    const void* last_owner = nullptr;
+    const void* owner = nullptr;  // of the last piece; null if no file has any
   };
   struct Large {
     std::shared_ptr<Ticket> ticket;

@@ -2,19 +2,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "engine/status_macros.h"
 #include "stages/beneath.h"
 #include "stages/error_kind.h"
 #include "stages/gzip_reader.h"
 #include "stages/local_file.h"
+#include "stages/new_name.h"
 #include "stages/restore_target.h"
 
 namespace volstream {
 namespace {
 
+// Nowhere if fd is negative.
 absl::Status CopyTo(int fd, ArchiveReader* reader, const std::string& url, const std::string& what,
                     const RestoreOptions& options, RestoreReport* report) {
   GzipReader inflater([reader] { return reader->Next(); });
@@ -30,36 +34,79 @@ absl::Status CopyTo(int fd, ArchiveReader* reader, const std::string& url, const
     }
     VS_RETURN_IF_ERROR(bytes.status());
     if (bytes->empty()) return absl::OkStatus();
-    VS_RETURN_IF_ERROR(WriteAt(fd, report->file_bytes, *bytes, what));
+    if (bytes->size() > options.max_file_bytes - report->file_bytes) {
+      return absl::ResourceExhaustedError(absl::StrCat("the file is more than the ",
+                                                       options.max_file_bytes,
+                                                       " bytes that --max-size allows: raise it"));
+    }
+    if (fd >= 0) VS_RETURN_IF_ERROR(WriteAt(fd, report->file_bytes, *bytes, what));
     report->file_bytes += bytes->size();
   }
 }
 
-}  // namespace
+// Whether the file that is there, if there is one, stays.
+bool IsKept(int directory_fd, const ArchiveName& name, Overwrite overwrite) {
+  struct stat there {};
+  if (fstatat(directory_fd, name.stem.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  const NameRules rules{.overwrite = overwrite, .mtime = absl::ToTimespec(name.time)};
+  return Decide(rules, there) == Precedence::kKeep;
+}
 
-absl::StatusOr<RestoreReport> RestoreRaw(ArchiveReader* reader, const std::string& url,
-                                         const std::string& name, const RestoreOptions& options) {
-  VS_ASSIGN_OR_RETURN(const RestoreTarget prepared,
-                      PrepareTarget(options.target, options.overwrite));
-  const std::string& target = prepared.path;
-  const std::string what = absl::StrCat("cannot write ", target, "/", name);
-  const UniqueFd directory(open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid()) return FileError(errno, absl::StrCat("target ", target));
-  const std::string partial = PartialNameOf(name);
+// Only reads, so that what is damaged is found.
+absl::StatusOr<RestoreReport> DryRun(ArchiveReader* reader, const std::string& url,
+                                     const ArchiveName& name, const RestoreOptions& options) {
+  RestoreReport report;
+  VS_RETURN_IF_ERROR(CopyTo(-1, reader, url, "", options, &report));
+  if (options.on_entry) VS_RETURN_IF_ERROR(options.on_entry(name.stem));
+  report.file_bytes = 0;
+  report.entries = 1;
+  return report;
+}
+
+absl::StatusOr<RestoreReport> WriteFile(ArchiveReader* reader, const std::string& url,
+                                        const ArchiveName& name, const RestoreOptions& options) {
+  VS_ASSIGN_OR_RETURN(const RestoreTarget target,
+                      PrepareTarget(options.target, options.overwrite != Overwrite::kRefuse));
+  const std::string what = absl::StrCat("cannot write ", target.path, "/", name.stem);
+  const UniqueFd directory(open(target.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid()) return FileError(errno, absl::StrCat("target ", target.path));
+  RestoreReport report;
+  report.entries = 1;
+  if (IsKept(directory.get(), name, options.overwrite)) {
+    report.kept = 1;
+    VS_RETURN_IF_ERROR(CopyTo(-1, reader, url, "", options, &report));
+    report.file_bytes = 0;
+    return report;
+  }
+  const std::string partial = PartialNameOf(name.stem);
   unlinkat(directory.get(), partial.c_str(), 0);
   const UniqueFd file(openat(directory.get(), partial.c_str(),
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.valid()) return FileError(errno, what);
-  RestoreReport report;
   absl::Status status = CopyTo(file.get(), reader, url, what, options, &report);
   if (status.ok()) {
-    status = Publish(directory.get(), file.get(), partial, name, options.overwrite, what);
+    status = Publish(directory.get(), file.get(), partial, name.stem,
+                     options.overwrite != Overwrite::kRefuse, what);
   }
   if (!status.ok()) {
     unlinkat(directory.get(), partial.c_str(), 0);
     return status;
   }
-  report.entries = 1;
+  if (options.on_entry) VS_RETURN_IF_ERROR(options.on_entry(name.stem));
+  return report;
+}
+
+}  // namespace
+
+absl::StatusOr<RestoreReport> RestoreRaw(ArchiveReader* reader, const std::string& url,
+                                         const ArchiveName& name, const RestoreOptions& options) {
+  if (!options.patterns.empty() || options.strip_components > 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(url, " is one file and no tree: restore it without PATH and --strip"));
+  }
+  VS_ASSIGN_OR_RETURN(RestoreReport report, options.dry_run
+                                                ? DryRun(reader, url, name, options)
+                                                : WriteFile(reader, url, name, options));
   report.archive_bytes = reader->bytes_read();
   return report;
 }

@@ -5,15 +5,18 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "stages/archive_name.h"
 #include "stages/archive_reader.h"
 #include "stages/restore.h"
 
 namespace volstream {
 
-// Writes the file `name` in options.target; it appears whole or not at all. Errors: as
+// Writes the file `name.stem` in options.target; it appears whole or not at all. With
+// Overwrite::kOlder one that is there is older if the archive was begun after it changed. Patterns
+// and strip_components, which are for trees, are kInvalidArgument. Other errors: as
 // RestoreArchive; `url` is the archive's, for messages.
 absl::StatusOr<RestoreReport> RestoreRaw(ArchiveReader* reader, const std::string& url,
-                                         const std::string& name, const RestoreOptions& options);
+                                         const ArchiveName& name, const RestoreOptions& options);
 
 }  // namespace volstream
 

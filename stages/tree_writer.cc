@@ -64,6 +64,9 @@ class Writer : public TreeWriter {
                        const std::string& link_target);
   absl::Status BeginFile(const RestoreEntry& entry, const std::string& path,
                          SharedDirectory directory);
+  // Opens the current file, whose pieces are written as they come from now on. What cannot be made
+  // is not written: its data are passed over.
+  absl::Status BecomeLarge();
   absl::Status MakeHardLink(const RestoreEntry& entry, const std::string& path,
                             const std::string& link_target, const OpenDirectory& directory);
   absl::Status MakeSpecial(const RestoreEntry& entry, const std::string& path,
@@ -171,13 +174,10 @@ absl::Status Writer::Begin(const RestoreEntry& entry) {
   const std::optional<std::string> path = ContainedPath(entry.path);
   std::optional<std::string> link_target = "";
   if (entry.type == TarType::kHardLink) link_target = ContainedPath(entry.link_target);
-  const bool is_root = path.has_value() && path->empty();
-  if (!path.has_value() || !link_target.has_value() ||
-      (is_root && entry.type != TarType::kDirectory)) {
+  if (!path.has_value() || !link_target.has_value()) return LeadsOutside(entry.path);
+  if (path->empty() && entry.type != TarType::kDirectory) {
     return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
-                     absl::StrCat("refused entry ", PrintablePath(entry.path),
-                                  is_root ? ", which would replace the target"
-                                          : ", which points outside of the target"));
+                     "refused an entry without a name, which would replace the target");
   }
   ++entries_;
   return BeginAt(entry, *path, *link_target);
@@ -252,13 +252,9 @@ absl::Status Writer::BeginFile(const RestoreEntry& entry, const std::string& pat
                   .large = entry.sparse || entry.bytes > FileQueue::kMaxSmallBytes,
                   .counts_data = entry.sparse,
                   .pieces = {}};
-  if (current.large) {
-    // What cannot be made is not written: its data are passed over.
-    if (!current.file->Open()) return Ended();
-    queue_.BeginLarge(current.file);
-  }
+  const bool large = std::exchange(current.large, false);
   current_ = std::move(current);
-  return absl::OkStatus();
+  return large ? BecomeLarge() : absl::OkStatus();
 }
 
 absl::Status Writer::Write(EntryData data) {
@@ -266,9 +262,28 @@ absl::Status Writer::Write(EntryData data) {
   if (current_->counts_data) VS_RETURN_IF_ERROR(CountBytes(data.content.bytes.size()));
   if (current_->large) {
     queue_.AddPiece(std::move(data));
-  } else if (data.offset < current_->file->bytes()) {
-    current_->pieces.push_back(std::move(data));
+    return Ended();
   }
+  if (data.offset >= current_->file->bytes()) return Ended();
+  current_->pieces.push_back(std::move(data));
+  const EntryData& first = current_->pieces.front();
+  const EntryData& last = current_->pieces.back();
+  if (last.offset + last.content.bytes.size() >= current_->file->bytes()) return Ended();
+  // More is to come: only bytes of one owner may wait for it.
+  queue_.ReleaseOthers(last.content);
+  if (last.content.owner == first.content.owner) return Ended();
+  return BecomeLarge();
+}
+
+absl::Status Writer::BecomeLarge() {
+  std::vector<EntryData> pieces = std::move(current_->pieces);
+  if (!current_->file->Open()) {
+    current_ = std::nullopt;
+    return Ended();
+  }
+  current_->large = true;
+  queue_.BeginLarge(current_->file);
+  for (EntryData& piece : pieces) queue_.AddPiece(std::move(piece));
   return Ended();
 }
 

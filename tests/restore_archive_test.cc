@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -66,7 +67,7 @@ class RestoreArchiveTest : public ::testing::Test {
 
 TEST_F(RestoreArchiveTest, GivesBackTheTree) {
   MakeTree(source_);
-  options_.restore_owners = true;
+  options_.owners = geteuid() == 0 ? Owners::kByNumber : Owners::kOwn;
   const absl::StatusOr<RestoreReport> report = Restore(BackUp());
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(DiffTrees(SnapshotTree(source_), SnapshotTree(options_.target)), "");

@@ -125,7 +125,9 @@ TEST_F(StandardInput, AGzIsRestoredAsOneFileOfItsName) {
   ExpectOneError(Volstream({"restore", backups_ + "/latest", target}).Run(), kExitGeneral,
                  {"not empty", "--overwrite"});
   WriteFile(target + "/in", "old");
-  ASSERT_EQ(Volstream({"restore", backups_ + "/latest", target, "--overwrite"}).Run().exit_code, 0);
+  ASSERT_EQ(
+      Volstream({"restore", backups_ + "/latest", target, "--overwrite", "always"}).Run().exit_code,
+      0);
   EXPECT_TRUE(ReadFile(target + "/in") == contents);
 }
 

@@ -1,14 +1,18 @@
-// volstream restore ARCHIVE TARGET
+// volstream restore ARCHIVE TARGET [PATH...]
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "stages/error_kind.h"
 #include "stages/restore.h"
+#include "stages/warnings.h"
 #include "tools/commands.h"
 #include "tools/destination.h"
+#include "tools/output.h"
 #include "tools/progress_line.h"
 
 namespace volstream {
@@ -18,10 +22,54 @@ struct Flags {
   CommonFlags common;
   S3Flags s3;
   std::string archive;
-  std::string target;
   std::string name;
-  bool overwrite = false;
+  RestoreOptions restore;
+  std::string overwrite;  // empty: the target must be empty
+  bool numeric_owner = false;
 };
+
+Overwrite OverwriteFor(const std::string& text) {
+  if (text.empty()) return Overwrite::kRefuse;
+  if (text == "never") return Overwrite::kNever;
+  return text == "older" ? Overwrite::kOlder : Overwrite::kAlways;
+}
+
+// Restores for the superuser give files back to whom they belonged.
+Owners OwnersFor(const Flags& flags) {
+  if (geteuid() != 0) return Owners::kOwn;
+  return flags.numeric_owner ? Owners::kByNumber : Owners::kByName;
+}
+
+absl::Status Judge(const RestoreReport& report) {
+  std::string problem;
+  if (report.not_restored > 0) {
+    absl::StrAppend(&problem, report.not_restored, " of ", report.entries,
+                    " entries were not restored: see the warnings");
+  }
+  if (!report.unmatched.empty()) {
+    absl::StrAppend(&problem, problem.empty() ? "" : "; ", "not in the archive:");
+    for (const std::string& pattern : report.unmatched) {
+      absl::StrAppend(&problem, " ", PrintablePath(pattern));
+    }
+  }
+  if (problem.empty()) return absl::OkStatus();
+  return MakeError(ErrorKind::kPartial, absl::StatusCode::kAborted, problem);
+}
+
+std::string Summary(const Flags& flags, const RestoreReport& report) {
+  std::string text;
+  if (flags.restore.dry_run) {
+    absl::StrAppend(&text, report.entries, " entries would be restored into ",
+                    flags.restore.target);
+  } else {
+    absl::StrAppend(&text, report.entries - report.kept, " entries, ", BytesText(report.file_bytes),
+                    " of files restored into ", flags.restore.target);
+  }
+  if (report.kept > 0) absl::StrAppend(&text, "; ", report.kept, " that were there stayed");
+  absl::StrAppend(&text, report.md5_checked ? "; the archive's MD5 is that of its receipt"
+                                            : "; the archive has no receipt to compare with");
+  return text;
+}
 
 int Run(Flags flags, Interrupt* interrupt) {
   Log log(flags.common.LogOptions());
@@ -29,14 +77,20 @@ int Run(Flags flags, Interrupt* interrupt) {
   const absl::StatusOr<ArchiveLocation> location = FindArchive(flags.archive, flags.name, flags.s3);
   if (!location.ok()) return Fail(&log, location.status());
   const std::string url = location->storage->UrlOf(location->name);
-  log.Info(absl::StrCat("restoring ", url, " into ", flags.target));
+  RestoreOptions& options = flags.restore;
+  log.Info(absl::StrCat(options.dry_run ? "would restore " : "restoring ", url, " into ",
+                        options.target));
   std::atomic<bool> cancelled = false;
-  RestoreOptions options;
-  options.target = flags.target;
-  options.overwrite = flags.overwrite;
-  options.restore_owners = geteuid() == 0;
+  Output output;
+  options.overwrite = OverwriteFor(flags.overwrite);
+  options.owners = OwnersFor(flags);
   options.cancelled = &cancelled;
   options.on_warning = [&log](std::string_view text) { log.Warning(text); };
+  if (options.dry_run) {
+    options.on_entry = [&output](std::string_view path) {
+      return output.Write((path.empty() ? "." : PrintablePath(path)) + "\n");
+    };
+  }
   interrupt->SetCallback([&cancelled, &log] {
     log.Warning("interrupted: press Ctrl-C again to leave at once");
     cancelled = true;
@@ -44,17 +98,9 @@ int Run(Flags flags, Interrupt* interrupt) {
   const absl::StatusOr<RestoreReport> report =
       RestoreArchive(location->storage.get(), location->name, options);
   interrupt->SetCallback(nullptr);
-  if (!report.ok()) return Fail(&log, report.status());
-  if (report->not_restored > 0) {
-    return Fail(&log, MakeError(ErrorKind::kPartial, absl::StatusCode::kAborted,
-                                absl::StrCat(report->not_restored, " of ", report->entries,
-                                             " entries were not restored: see the warnings")));
-  }
-  log.Success(absl::StrCat(report->entries, " entries, ", BytesText(report->file_bytes),
-                           " of files restored into ", flags.target,
-                           report->md5_checked ? "; the archive's MD5 is that of its receipt"
-                                               : "; the archive has no receipt to compare with"));
-  return 0;
+  const int exit_code = output.Finish(&log, report.ok() ? Judge(*report) : report.status());
+  if (exit_code == 0) log.Success(Summary(flags, *report));
+  return exit_code;
 }
 
 }  // namespace
@@ -62,15 +108,33 @@ int Run(Flags flags, Interrupt* interrupt) {
 void AddRestoreCommand(CLI::App* app, Command* chosen) {
   CLI::App* command = app->add_subcommand("restore", "Extract an archive into a directory");
   auto flags = std::make_shared<Flags>();
+  RestoreOptions* restore = &flags->restore;
   command
       ->add_option("ARCHIVE", flags->archive,
                    "A file, s3://bucket/prefix/NAME.tar.gz, or DEST/latest")
       ->required();
-  command->add_option("TARGET", flags->target, "Directory to extract into")->required();
+  command->add_option("TARGET", restore->target, "Directory to extract into")->required();
+  command->add_option("PATH", restore->patterns,
+                      "Only these, with all that is below them; may have *, ?, [] and **");
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");
-  command->add_flag(
-      "--overwrite", flags->overwrite,
-      "Restore into a directory that is not empty, replacing files of the same names");
+  command
+      ->add_option("--overwrite", flags->overwrite,
+                   "Restore into a directory that is not empty; of the files that are there keep "
+                   "all (never), replace those that are older (older) or all (always)")
+      ->check(CLI::IsMember({"never", "older", "always"}));
+  command
+      ->add_option("--strip", restore->strip_components,
+                   "Leave out the first N components of every path")
+      ->check(CLI::Range(0, 1000))
+      ->option_text("N");
+  command->add_flag("--numeric-owner", flags->numeric_owner,
+                    "As root: owners by the archive's numbers, not by their names here");
+  TakesSize(command
+                ->add_option("--max-size", restore->max_file_bytes,
+                             "Stop before the files become more than this, as 10GiB")
+                ->option_text("SIZE"));
+  command->add_flag("--dry-run", restore->dry_run,
+                    "Print what would be restored, one path a line, and touch nothing");
   flags->s3.AddTo(command);
   flags->common.AddTo(command);
   command->callback([flags, chosen] {

@@ -72,8 +72,7 @@ absl::StatusOr<std::optional<GzipMemberInfo>> SalvageInput::HeaderAt(uint64_t of
   const std::optional<GzipMemberInfo> info = ParseGzipHeader(in);
   if (!info.has_value() || info->member_bytes < kGzipHeaderBytes + kGzipTrailerBytes ||
       info->member_bytes > 2 * InflateCodec::kMaxMemberTarBytes ||
-      info->source_bytes > InflateCodec::kMaxMemberTarBytes ||
-      info->member_bytes > end_ - offset) {
+      info->source_bytes > InflateCodec::kMaxMemberTarBytes || info->member_bytes > end_ - offset) {
     return std::nullopt;
   }
   return info;
@@ -147,6 +146,9 @@ absl::Status SalvageInput::StepByExtents() {
     return absl::OkStatus();
   }
   const MemberExtent& extent = extents_[next_extent_++];
+  if (extent.archive_offset < position_) {
+    return absl::DataLossError(file_->Url() + ": the members that its index names overlap");
+  }
   position_ = extent.archive_offset;
   VS_ASSIGN_OR_RETURN(const ByteSpan member,
                       Peek(position_, static_cast<size_t>(extent.archive_bytes)));
@@ -220,8 +222,7 @@ absl::Status SalvageInput::Search() {
     if (info.has_value()) {
       VS_ASSIGN_OR_RETURN(const ByteSpan member, Peek(position_, info->member_bytes));
       if (Inflate(member, info->source_bytes).has_value()) {
-        VS_ASSIGN_OR_RETURN(const bool believed,
-                            CannotLieInAMember(position_, info->member_bytes));
+        VS_ASSIGN_OR_RETURN(const bool believed, CannotLieInAMember(position_, info->member_bytes));
         // Step inflates it again, and closes the gap.
         if (believed) return absl::OkStatus();
       }

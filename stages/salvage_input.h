@@ -86,7 +86,7 @@ class SalvageInput {
 
   std::vector<uint8_t> window_;  // of the archive; ends where the reader stands
   uint64_t window_offset_ = 0;
-  uint64_t position_ = 0;     // all before it is done with
+  uint64_t position_ = 0;  // all before it is done with
   size_t next_extent_ = 0;
   std::optional<uint64_t> tar_offset_ = 0;  // of position_
   std::optional<Gap> gap_;

@@ -8,7 +8,6 @@
 #include "stages/digest.h"
 #include "stages/error_kind.h"
 #include "stages/index_blob.h"
-#include "stages/index_page.h"
 
 namespace volstream {
 namespace {
@@ -84,42 +83,7 @@ absl::StatusOr<std::string> ArchiveIndex::ReadPage(const IndexDirectory::Page& p
   return DecodeIndexBlob(members, page.xxh3);
 }
 
-absl::Status ArchiveIndex::VisitPage(size_t index, uint64_t window_end, const EntryVisitor& visit) {
-  const std::vector<IndexDirectory::EntryPage>& pages = directory_.entry_pages;
-  const IndexDirectory::EntryPage& page = pages[index];
-  VS_ASSIGN_OR_RETURN(std::string raw, ReadPage(page, window_end));
-  VS_ASSIGN_OR_RETURN(EntryPageReader reader,
-                      EntryPageReader::Make(std::move(raw), page.tar_offset, page.count));
-  bool first = true;
-  while (reader.left() > 0) {
-    VS_ASSIGN_OR_RETURN(const IndexedEntry* entry, reader.Next());
-    if (entry->place.end_offset() > footer_.tar_bytes ||
-        (std::exchange(first, false) && entry->path != page.first_path)) {
-      return absl::DataLossError("the index is damaged: a page does not fit its directory");
-    }
-    VS_RETURN_IF_ERROR(visit(*entry));
-  }
-  VS_RETURN_IF_ERROR(reader.Finish());
-  if (index + 1 < pages.size() && reader.tar_offset() != pages[index + 1].tar_offset) {
-    return absl::DataLossError("the index is damaged: a page ends where the next does not begin");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ArchiveIndex::VisitPages(size_t first, size_t last, const EntryVisitor& visit) {
-  for (size_t i = first; i < last; ++i) {
-    const IndexDirectory::EntryPage& end = directory_.entry_pages[last - 1];
-    const absl::Status status = VisitPage(i, end.offset + end.bytes, visit);
-    if (!status.ok()) return status.GetPayload(kStopUrl).has_value() ? status : Located(status);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ArchiveIndex::ForEach(const EntryVisitor& visit) {
-  return OkIfStopped(VisitPages(0, directory_.entry_pages.size(), visit));
-}
-
-absl::Status ArchiveIndex::ForEachUnder(std::string_view path, const EntryVisitor& visit) {
+ArchiveIndex::Cursor ArchiveIndex::Entries(std::string_view path) {
   const std::vector<IndexDirectory::EntryPage>& pages = directory_.entry_pages;
   size_t first = 0;
   size_t last = pages.size();
@@ -135,9 +99,62 @@ absl::Status ArchiveIndex::ForEachUnder(std::string_view path, const EntryVisito
     if (first > 0) --first;
     while (last < pages.size() && IsUnder(pages[last].first_path, path)) ++last;
   }
-  return OkIfStopped(VisitPages(first, last, [&](const IndexedEntry& entry) {
-    return IsUnder(entry.path, path) ? visit(entry) : absl::OkStatus();
-  }));
+  return Cursor(this, first, last, std::string(path));
+}
+
+absl::Status ArchiveIndex::Cursor::OpenPage() {
+  const std::vector<IndexDirectory::EntryPage>& pages = index_->directory_.entry_pages;
+  const IndexDirectory::EntryPage& page = pages[page_++];
+  VS_ASSIGN_OR_RETURN(std::string raw,
+                      index_->ReadPage(page, pages[last_ - 1].offset + pages[last_ - 1].bytes));
+  VS_ASSIGN_OR_RETURN(reader_, EntryPageReader::Make(std::move(raw), page.tar_offset, page.count));
+  first_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status ArchiveIndex::Cursor::ClosePage() {
+  const std::vector<IndexDirectory::EntryPage>& pages = index_->directory_.entry_pages;
+  VS_RETURN_IF_ERROR(reader_->Finish());
+  if (page_ < pages.size() && reader_->tar_offset() != pages[page_].tar_offset) {
+    return absl::DataLossError("the index is damaged: a page ends where the next does not begin");
+  }
+  reader_.reset();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const IndexedEntry*> ArchiveIndex::Cursor::Read() {
+  while (true) {
+    if (reader_.has_value() && reader_->left() == 0) VS_RETURN_IF_ERROR(ClosePage());
+    if (!reader_.has_value()) {
+      if (page_ >= last_) return nullptr;
+      VS_RETURN_IF_ERROR(OpenPage());
+    }
+    VS_ASSIGN_OR_RETURN(const IndexedEntry* entry, reader_->Next());
+    if (entry->place.end_offset() > index_->footer_.tar_bytes ||
+        (std::exchange(first_, false) &&
+         entry->path != index_->directory_.entry_pages[page_ - 1].first_path)) {
+      return absl::DataLossError("the index is damaged: a page does not fit its directory");
+    }
+    if (IsUnder(entry->path, path_)) return entry;
+  }
+}
+
+absl::StatusOr<const IndexedEntry*> ArchiveIndex::Cursor::Next() {
+  absl::StatusOr<const IndexedEntry*> entry = Read();
+  if (!entry.ok()) return index_->Located(entry.status());
+  return entry;
+}
+
+absl::Status ArchiveIndex::ForEach(const EntryVisitor& visit) { return ForEachUnder("", visit); }
+
+absl::Status ArchiveIndex::ForEachUnder(std::string_view path, const EntryVisitor& visit) {
+  Cursor cursor = Entries(path);
+  while (true) {
+    VS_ASSIGN_OR_RETURN(const IndexedEntry* entry, cursor.Next());
+    if (entry == nullptr) return absl::OkStatus();
+    const absl::Status status = visit(*entry);
+    if (!status.ok()) return OkIfStopped(status);
+  }
 }
 
 absl::StatusOr<std::optional<IndexedEntry>> ArchiveIndex::Find(std::string_view path) {

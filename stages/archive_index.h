@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,6 +28,7 @@
 #include "stages/entry_info.h"
 #include "stages/index_directory.h"
 #include "stages/index_format.h"
+#include "stages/index_page.h"
 
 namespace volstream {
 
@@ -43,8 +45,34 @@ class ArchiveIndex {
   // has no index: a foreign one, or one that was cut off. The file must outlive it.
   static absl::StatusOr<std::unique_ptr<ArchiveIndex>> Open(ArchiveFile* file);
 
+  // Walks entries in the order of the tar. One at a time of an index, as it uses the index's
+  // window.
+  class Cursor {
+   public:
+    // The next entry, null at the end; valid until the next call.
+    absl::StatusOr<const IndexedEntry*> Next();
+
+   private:
+    friend class ArchiveIndex;
+    Cursor(ArchiveIndex* index, size_t first, size_t last, std::string path)
+        : index_(index), page_(first), last_(last), path_(std::move(path)) {}
+    absl::StatusOr<const IndexedEntry*> Read();
+    absl::Status OpenPage();
+    absl::Status ClosePage();
+
+    ArchiveIndex* const index_;
+    size_t page_;  // the next one
+    const size_t last_;
+    const std::string path_;  // under which entries are given
+    std::optional<EntryPageReader> reader_;
+    bool first_ = false;  // of a page
+  };
+
   const IndexFooter& footer() const { return footer_; }
   ArchiveFile* file() const { return file_; }
+
+  // All entries, or those that ForEachUnder visits.
+  Cursor Entries(std::string_view path = {});
 
   // All entries, in the order of the tar.
   absl::Status ForEach(const EntryVisitor& visit);
@@ -68,9 +96,6 @@ class ArchiveIndex {
   absl::StatusOr<ByteSpan> Read(uint64_t offset, uint64_t bytes, uint64_t ahead);
   // A page's raw bytes. `window_end`: up to which offset pages will be asked for.
   absl::StatusOr<std::string> ReadPage(const IndexDirectory::Page& page, uint64_t window_end);
-  // Visits the entries of pages [first, last).
-  absl::Status VisitPages(size_t first, size_t last, const EntryVisitor& visit);
-  absl::Status VisitPage(size_t index, uint64_t window_end, const EntryVisitor& visit);
   absl::StatusOr<std::vector<MemberExtent>> ReadMemberPage(size_t index, uint64_t window_end);
   // kDataLoss of the parsers, with the archive's name and kind of error.
   absl::Status Located(const absl::Status& status) const;

@@ -209,8 +209,11 @@ RestoreEntry EntryFrom(archive_entry* raw) {
 
 class Reader : public ForeignTarReader {
  public:
-  Reader(TarInput* archive, std::function<void(std::string_view)> on_warning)
-      : input_(archive), on_warning_(std::move(on_warning)), archive_(archive_read_new()) {}
+  Reader(TarInput* archive, std::function<void(std::string_view)> on_warning, bool needs_end_mark)
+      : input_(archive),
+        on_warning_(std::move(on_warning)),
+        needs_end_mark_(needs_end_mark),
+        archive_(archive_read_new()) {}
 
   absl::StatusOr<const RestoreEntry*> Next() override;
   absl::StatusOr<EntryData> NextData() override;
@@ -225,6 +228,7 @@ class Reader : public ForeignTarReader {
 
   Bytes input_;
   const std::function<void(std::string_view)> on_warning_;
+  const bool needs_end_mark_;
   const std::unique_ptr<archive, FreeRead> archive_;
   bool opened_ = false;
   bool ended_ = false;
@@ -298,8 +302,9 @@ absl::Status Reader::ReadToEnd() {
   }
   // An empty or cut-off stream ends without any entry. So does Podman's tar of an empty volume,
   // which has not even the root; bytes lost to zeros would not be gzip.
-  if (entries_ == 0 && !(input_.inflated() && input_.all_end_mark())) return Damaged();
-  if (input_.inflated() && !input_.has_end_mark()) {
+  const bool needs_end_mark = needs_end_mark_ || input_.inflated();
+  if (entries_ == 0 && !(needs_end_mark && input_.all_end_mark())) return Damaged();
+  if (needs_end_mark && !input_.has_end_mark()) {
     return absl::DataLossError(
         absl::StrCat("cut off: its end mark is missing, after ", entries_, " entries"));
   }
@@ -309,8 +314,8 @@ absl::Status Reader::ReadToEnd() {
 }  // namespace
 
 std::unique_ptr<ForeignTarReader> ForeignTarReader::Make(
-    TarInput* archive, std::function<void(std::string_view)> on_warning) {
-  return std::make_unique<Reader>(archive, std::move(on_warning));
+    TarInput* archive, std::function<void(std::string_view)> on_warning, bool needs_end_mark) {
+  return std::make_unique<Reader>(archive, std::move(on_warning), needs_end_mark);
 }
 
 }  // namespace volstream

@@ -20,8 +20,10 @@ class ForeignTarReader : public EntryReader {
  public:
   // `archive` gives the archive's bytes and must outlive the reader; Next returns null only after
   // their end. `on_warning` hears of entries that libarchive cannot read in full; may be empty.
+  // With needs_end_mark a tar that is not compressed must have one too.
   static std::unique_ptr<ForeignTarReader> Make(TarInput* archive,
-                                                std::function<void(std::string_view)> on_warning);
+                                                std::function<void(std::string_view)> on_warning,
+                                                bool needs_end_mark = false);
 };
 
 }  // namespace volstream

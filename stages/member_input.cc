@@ -36,6 +36,22 @@ class NoHasher : public PartHasher {
   PartDigest Hash(ByteSpan /*bytes*/, bool /*want_sha256*/) const override { return PartDigest(); }
 };
 
+class MemberObserver : public StreamObserver {
+ public:
+  explicit MemberObserver(std::function<void(const MemberExtent&)> hear) : hear_(std::move(hear)) {}
+  // What the pipeline encodes are members, and what comes out is the tar.
+  absl::Status OnBlock(const BlockRecord& record, ByteSpan /*encoded*/) override {
+    if (hear_) {
+      hear_(
+          {record.source_offset, record.source_bytes, record.encoded_offset, record.encoded_bytes});
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::function<void(const MemberExtent&)> hear_;
+};
+
 struct Sizes {
   size_t member_bytes = 0;
   size_t member_tar_bytes = 0;
@@ -87,6 +103,9 @@ absl::StatusOr<Sizes> SizesOf(const MemberInputOptions& options, StorageKind kin
   sizes.ranges.range_bytes = static_cast<size_t>(std::clamp<uint64_t>(
       ahead_bytes / (static_cast<uint64_t>(connections) + 1), kMinRangeBytes, kRangeBytes));
 
+  // Of runs every byte is wanted.
+  if (!options.runs.empty()) sizes.ranges.first_range_bytes = sizes.ranges.range_bytes;
+
   sizes.pipeline.memory_bytes = options.memory_bytes - ahead_bytes;
   sizes.pipeline.block_bytes = sizes.member_bytes;
   sizes.pipeline.workers = options.workers;
@@ -107,14 +126,15 @@ struct PinnedPart {
 class PipelineMemberInput : public MemberInput {
  public:
   PipelineMemberInput(ArchiveFile* file, const Sizes& sizes, const std::vector<ReadExtent>& extents,
-                      MemberSourceOptions digests)
+                      const MemberInputOptions& options)
       : file_(file),
         bound_bytes_(sizes.pipeline.memory_bytes),
         reader_(file, extents, sizes.ranges),
-        source_(&reader_, extents, digests),
+        source_(&reader_, extents, {options.want_xxh3, options.want_md5}),
         codec_(sizes.member_tar_bytes),
+        observer_(options.on_member),
         pipeline_(std::make_shared<Pipeline>(
-            sizes.pipeline, PipelineJob{&source_, &codec_, &hasher_, {}, {&queue_}})),
+            sizes.pipeline, PipelineJob{&source_, &codec_, &hasher_, {&observer_}, {&queue_}})),
         thread_([this] { Run(); }) {}
 
   ~PipelineMemberInput() override {
@@ -166,6 +186,7 @@ class PipelineMemberInput : public MemberInput {
   RangeReader reader_;
   MemberSource source_;
   InflateCodec codec_;
+  MemberObserver observer_;
   NoHasher hasher_;
   PartQueue queue_;
   const std::shared_ptr<Pipeline> pipeline_;
@@ -189,8 +210,8 @@ absl::StatusOr<std::unique_ptr<MemberInput>> MemberInput::Open(ArchiveFile* file
     extents.push_back(ReadExtent{run.archive_offset, run.archive_bytes});
   }
   if (extents.empty()) extents.push_back(ReadExtent{0, file->bytes()});
-  return std::unique_ptr<MemberInput>(std::make_unique<PipelineMemberInput>(
-      file, *sizes, extents, MemberSourceOptions{options.want_xxh3, options.want_md5}));
+  return std::unique_ptr<MemberInput>(
+      std::make_unique<PipelineMemberInput>(file, *sizes, extents, options));
 }
 
 }  // namespace volstream

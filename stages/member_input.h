@@ -13,6 +13,7 @@
 #define VOLSTREAM_STAGES_MEMBER_INPUT_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "engine/bytes.h"
 #include "stages/archive_file.h"
 #include "stages/entry_reader.h"
+#include "stages/index_format.h"
 
 namespace volstream {
 
@@ -40,6 +42,9 @@ struct MemberInputOptions {
   // version 1 of the format allows.
   uint64_t max_member_bytes = 0;
   uint64_t max_member_tar_bytes = 0;
+  // Hears of each member that has data, in order, as if the runs were all there is. Any thread, one
+  // at a time. May be empty.
+  std::function<void(const MemberExtent&)> on_member;
   // Keeps the digest of the archive's own bytes. MD5 is one core's work for the whole archive and
   // may be what a fast restore waits for. REQUIRES: no runs.
   bool want_xxh3 = false;

@@ -5,12 +5,13 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
+#include "stages/archive_file.h"
 #include "stages/archive_name.h"
-#include "stages/archive_reader.h"
+#include "stages/entry_source.h"
 #include "stages/error_kind.h"
-#include "stages/foreign_tar_reader.h"
 #include "stages/path_selection.h"
 #include "stages/receipt.h"
 #include "stages/restore_entries.h"
@@ -19,41 +20,14 @@
 namespace volstream {
 namespace {
 
-// The bytes of an archive in buffers that others may keep.
-class ArchiveBytes : public TarInput {
- public:
-  explicit ArchiveBytes(ArchiveReader* reader) : reader_(reader) {}
-
-  absl::StatusOr<SharedBytes> Next() override {
-    if (cancelled_.load()) return absl::CancelledError("cancelled");
-    if (chunk_.empty()) {
-      VS_ASSIGN_OR_RETURN(chunk_, reader_->Next());
-      if (chunk_.empty()) return SharedBytes();
-    }
-    // Small ones, so that a piece of a file that waits to be written keeps little else.
-    const ByteSpan bytes = chunk_.first(std::min<size_t>(chunk_.size(), kBufferBytes));
-    chunk_ = chunk_.subspan(bytes.size());
-    auto owner = std::make_shared<const std::vector<uint8_t>>(bytes.begin(), bytes.end());
-    return SharedBytes{*owner, owner};
-  }
-  void Cancel() override { cancelled_ = true; }
-
- private:
-  static constexpr uint64_t kBufferBytes = 256 * kKiB;
-
-  ArchiveReader* const reader_;
-  ByteSpan chunk_;  // not handed on yet
-  std::atomic<bool> cancelled_{false};
-};
-
-// The receipt's MD5; empty if there is no receipt that says it.
-absl::StatusOr<std::string> ExpectedMd5(Storage* storage, const std::string& name,
-                                        const RestoreOptions& options) {
+// The receipt's XXH3; empty if there is no receipt that says it.
+absl::StatusOr<std::string> ExpectedXxh3(Storage* storage, const std::string& name,
+                                         const RestoreOptions& options) {
   const absl::StatusOr<std::string> text = storage->ReadAll(ReceiptNameOf(name));
   if (absl::IsNotFound(text.status())) return std::string();
   VS_RETURN_IF_ERROR(text.status());
   const absl::StatusOr<Receipt> receipt = Receipt::FromJson(*text);
-  if (receipt.ok()) return receipt->md5;
+  if (receipt.ok()) return receipt->xxh3;
   if (options.on_warning) {
     options.on_warning(absl::StrCat(ReceiptNameOf(storage->UrlOf(name)), ": ",
                                     receipt.status().message(), "; restoring without it"));
@@ -61,28 +35,28 @@ absl::StatusOr<std::string> ExpectedMd5(Storage* storage, const std::string& nam
   return std::string();
 }
 
-// What reads the archive's entries. Both must be kept as long as they are read.
-struct EntrySource {
-  std::unique_ptr<TarInput> input;
-  std::unique_ptr<EntryReader> entries;
-};
-
-EntrySource OpenEntries(ArchiveReader* reader, const RestoreOptions& options) {
-  EntrySource source;
-  source.input = std::make_unique<ArchiveBytes>(reader);
-  source.entries = ForeignTarReader::Make(source.input.get(), options.on_warning);
-  return source;
+ReadOptions ReadOptionsOf(const RestoreOptions& options) {
+  ReadOptions read;
+  read.memory_bytes = options.memory_bytes;
+  read.workers = options.threads;
+  read.connections = options.connections;
+  read.names_only = options.dry_run;
+  read.on_warning = options.on_warning;
+  return read;
 }
 
-absl::StatusOr<RestoreReport> RestoreTar(ArchiveReader* reader, const std::string& url,
-                                         const RestoreOptions& options) {
-  VS_ASSIGN_OR_RETURN(PathSelection selection, PathSelection::Make(options.patterns));
-  const EntrySource source = OpenEntries(reader, options);
-  absl::StatusOr<RestoreReport> report =
-      RestoreEntries(source.entries.get(), std::move(selection), options);
-  if (absl::IsDataLoss(report.status())) return WithContext(report.status(), url);
-  VS_RETURN_IF_ERROR(report.status());
-  report->archive_bytes = reader->bytes_read();
+// `xxh3` becomes that of the archive, where all of it was read by its members.
+absl::StatusOr<RestoreReport> RestoreTar(ArchiveFile* file, const PathSelection& selection,
+                                         const RestoreOptions& options, std::string* xxh3) {
+  VS_ASSIGN_OR_RETURN(const std::unique_ptr<EntrySource> source,
+                      EntrySource::Open(file, selection, ReadOptionsOf(options)));
+  absl::StatusOr<RestoreReport> report = RestoreEntries(source->entries(), selection, options);
+  // The parsers do not know what they read.
+  if (absl::IsDataLoss(report.status()) &&
+      !absl::StrContains(report.status().message(), file->Url())) {
+    return WithContext(report.status(), file->Url());
+  }
+  if (report.ok()) *xxh3 = source->archive_xxh3();
   return report;
 }
 
@@ -90,22 +64,36 @@ absl::StatusOr<RestoreReport> RestoreTar(ArchiveReader* reader, const std::strin
 
 absl::StatusOr<RestoreReport> RestoreArchive(Storage* storage, const std::string& name,
                                              const RestoreOptions& options) {
-  const std::string url = storage->UrlOf(name);
-  VS_RETURN_IF_ERROR(storage->Stat(name).status());
-  VS_ASSIGN_OR_RETURN(const std::string expected_md5, ExpectedMd5(storage, name, options));
-  ArchiveReader reader(storage, name);
-  const std::optional<ArchiveName> parsed = ArchiveName::Parse(name);
-  absl::StatusOr<RestoreReport> report = parsed.has_value() && parsed->kind == ArchiveKind::kRaw
-                                             ? RestoreRaw(&reader, url, *parsed, options)
-                                             : RestoreTar(&reader, url, options);
-  if (!report.ok() || expected_md5.empty()) return report;
-  const std::string md5 = reader.FinishMd5();
-  if (md5 != expected_md5) {
-    return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
-                     absl::StrCat(url, ": bytes differ: its MD5 is ", md5, ", its receipt says ",
-                                  expected_md5, "; what was restored cannot be trusted"));
+  VS_ASSIGN_OR_RETURN(const PathSelection selection, PathSelection::Make(options.patterns));
+  VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveFile> file, ArchiveFile::Open(storage, name));
+  const bool whole = selection.selects_all() && !options.dry_run;
+  std::string expected;
+  if (whole) {
+    VS_ASSIGN_OR_RETURN(expected, ExpectedXxh3(storage, name, options));
   }
-  report->md5_checked = true;
+  const std::optional<ArchiveName> parsed = ArchiveName::Parse(name);
+  std::string xxh3;
+  absl::StatusOr<RestoreReport> report;
+  if (parsed.has_value() && parsed->kind == ArchiveKind::kRaw) {
+    VS_ASSIGN_OR_RETURN(const std::unique_ptr<TarInput> input,
+                        OpenInflated(file.get(), ReadOptionsOf(options)));
+    report = RestoreRaw(input.get(), file->Url(), *parsed, options);
+    if (auto* const members = dynamic_cast<MemberInput*>(input.get())) {
+      xxh3 = members->archive_xxh3();
+    }
+  } else {
+    report = RestoreTar(file.get(), selection, options, &xxh3);
+  }
+  if (!report.ok()) return report;
+  report->archive_bytes = file->bytes_read();
+  if (expected.empty() || xxh3.empty()) return report;
+  if (xxh3 != expected) {
+    return MakeError(
+        ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+        absl::StrCat(file->Url(), ": bytes differ: its XXH3 is ", xxh3, ", its receipt says ",
+                     expected, "; what was restored cannot be trusted"));
+  }
+  report->receipt_checked = true;
   return report;
 }
 

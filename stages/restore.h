@@ -1,4 +1,4 @@
-// Restore: extracts an archive into a directory, in order, from any destination. Reads what
+// Restore: extracts an archive, or some of it, into a directory, from any destination. Reads what
 // volstream writes and any other tar that libarchive knows (plain, gzip, ...).
 //
 // Nothing is written outside the target: absolute names and ".." are refused, and no symlink of
@@ -29,7 +29,9 @@ struct RestoreOptions {
   // Patterns are of paths as the archive has them.
   int strip_components = 0;
   uint64_t max_file_bytes = UINT64_MAX;  // of all files together; more is kResourceExhausted
-  int threads = 0;                       // that write; 0 = one a core, two at least
+  int threads = 0;                       // that inflate, and as many that write; 0 = one a core
+  uint64_t memory_bytes = 256 * kMiB;    // of all buffers together
+  int connections = 8;                   // reads of the archive at a time
   // Touches nothing.
   bool dry_run = false;
   // Hears of every entry that is restored, or would be, by its path in the target; ends the restore
@@ -49,10 +51,11 @@ struct RestoreReport {
   uint64_t warnings = 0;
   uint64_t not_restored = 0;           // entries that are not there, or not whole
   std::vector<std::string> unmatched;  // patterns that nothing in the archive fits
-  bool md5_checked = false;            // the whole archive was compared with the receipt's MD5
+  bool receipt_checked = false;        // the whole archive has the XXH3 that its receipt says
 };
 
-// Restores the archive `name` of `storage`. Where a receipt is beside it, the archive's MD5 is
+// Restores the archive `name` of `storage`, read by the best way that there is
+// (stages/entry_source.h). Where a receipt is beside it and all is restored, the archive's XXH3 is
 // compared with it as it is read.
 // Errors: ErrorKind::kIntegrity for a damaged archive, or one that differs from its receipt, or
 // that leads out of the target; kInvalidArgument for patterns that can match nothing.

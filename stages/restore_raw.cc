@@ -10,7 +10,6 @@
 #include "engine/status_macros.h"
 #include "stages/beneath.h"
 #include "stages/error_kind.h"
-#include "stages/gzip_reader.h"
 #include "stages/local_file.h"
 #include "stages/new_name.h"
 #include "stages/restore_target.h"
@@ -19,28 +18,28 @@ namespace volstream {
 namespace {
 
 // Nowhere if fd is negative.
-absl::Status CopyTo(int fd, ArchiveReader* reader, const std::string& url, const std::string& what,
+absl::Status CopyTo(int fd, TarInput* input, const std::string& url, const std::string& what,
                     const RestoreOptions& options, RestoreReport* report) {
-  GzipReader inflater([reader] { return reader->Next(); });
   while (true) {
     if (options.cancelled != nullptr && options.cancelled->load()) {
       return InterruptedError();
     }
-    const absl::StatusOr<ByteSpan> bytes = inflater.Next();
-    if (absl::IsDataLoss(bytes.status())) {
+    const absl::StatusOr<SharedBytes> piece = input->Next();
+    if (absl::IsDataLoss(piece.status())) {
       return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
-                       absl::StrCat(url, " is damaged (", bytes.status().message(), "), after ",
+                       absl::StrCat(url, " is damaged (", piece.status().message(), "), after ",
                                     report->file_bytes, " bytes"));
     }
-    VS_RETURN_IF_ERROR(bytes.status());
-    if (bytes->empty()) return absl::OkStatus();
-    if (bytes->size() > options.max_file_bytes - report->file_bytes) {
+    VS_RETURN_IF_ERROR(piece.status());
+    const ByteSpan bytes = piece->bytes;
+    if (bytes.empty()) return absl::OkStatus();
+    if (bytes.size() > options.max_file_bytes - report->file_bytes) {
       return absl::ResourceExhaustedError(absl::StrCat("the file is more than the ",
                                                        options.max_file_bytes,
                                                        " bytes that --max-size allows: raise it"));
     }
-    if (fd >= 0) VS_RETURN_IF_ERROR(WriteAt(fd, report->file_bytes, *bytes, what));
-    report->file_bytes += bytes->size();
+    if (fd >= 0) VS_RETURN_IF_ERROR(WriteAt(fd, report->file_bytes, bytes, what));
+    report->file_bytes += bytes.size();
   }
 }
 
@@ -53,17 +52,17 @@ bool IsKept(int directory_fd, const ArchiveName& name, Overwrite overwrite) {
 }
 
 // Only reads, so that what is damaged is found.
-absl::StatusOr<RestoreReport> DryRun(ArchiveReader* reader, const std::string& url,
+absl::StatusOr<RestoreReport> DryRun(TarInput* input, const std::string& url,
                                      const ArchiveName& name, const RestoreOptions& options) {
   RestoreReport report;
-  VS_RETURN_IF_ERROR(CopyTo(-1, reader, url, "", options, &report));
+  VS_RETURN_IF_ERROR(CopyTo(-1, input, url, "", options, &report));
   if (options.on_entry) VS_RETURN_IF_ERROR(options.on_entry(name.stem));
   report.file_bytes = 0;
   report.entries = 1;
   return report;
 }
 
-absl::StatusOr<RestoreReport> WriteFile(ArchiveReader* reader, const std::string& url,
+absl::StatusOr<RestoreReport> WriteFile(TarInput* input, const std::string& url,
                                         const ArchiveName& name, const RestoreOptions& options) {
   VS_ASSIGN_OR_RETURN(const RestoreTarget target,
                       PrepareTarget(options.target, options.overwrite != Overwrite::kRefuse));
@@ -74,7 +73,7 @@ absl::StatusOr<RestoreReport> WriteFile(ArchiveReader* reader, const std::string
   report.entries = 1;
   if (IsKept(directory.get(), name, options.overwrite)) {
     report.kept = 1;
-    VS_RETURN_IF_ERROR(CopyTo(-1, reader, url, "", options, &report));
+    VS_RETURN_IF_ERROR(CopyTo(-1, input, url, "", options, &report));
     report.file_bytes = 0;
     return report;
   }
@@ -83,7 +82,7 @@ absl::StatusOr<RestoreReport> WriteFile(ArchiveReader* reader, const std::string
   const UniqueFd file(openat(directory.get(), partial.c_str(),
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.valid()) return FileError(errno, what);
-  absl::Status status = CopyTo(file.get(), reader, url, what, options, &report);
+  absl::Status status = CopyTo(file.get(), input, url, what, options, &report);
   if (status.ok()) {
     status = Publish(directory.get(), file.get(), partial, name.stem,
                      options.overwrite != Overwrite::kRefuse, what);
@@ -98,17 +97,13 @@ absl::StatusOr<RestoreReport> WriteFile(ArchiveReader* reader, const std::string
 
 }  // namespace
 
-absl::StatusOr<RestoreReport> RestoreRaw(ArchiveReader* reader, const std::string& url,
+absl::StatusOr<RestoreReport> RestoreRaw(TarInput* input, const std::string& url,
                                          const ArchiveName& name, const RestoreOptions& options) {
   if (!options.patterns.empty() || options.strip_components > 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(url, " is one file and no tree: restore it without PATH and --strip"));
   }
-  VS_ASSIGN_OR_RETURN(RestoreReport report, options.dry_run
-                                                ? DryRun(reader, url, name, options)
-                                                : WriteFile(reader, url, name, options));
-  report.archive_bytes = reader->bytes_read();
-  return report;
+  return options.dry_run ? DryRun(input, url, name, options) : WriteFile(input, url, name, options);
 }
 
 }  // namespace volstream

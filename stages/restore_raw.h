@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "stages/archive_name.h"
-#include "stages/archive_reader.h"
+#include "stages/entry_reader.h"
 #include "stages/restore.h"
 
 namespace volstream {
@@ -15,7 +15,7 @@ namespace volstream {
 // Overwrite::kOlder one that is there is older if the archive was begun after it changed. Patterns
 // and strip_components, which are for trees, are kInvalidArgument. Other errors: as
 // RestoreArchive; `url` is the archive's, for messages.
-absl::StatusOr<RestoreReport> RestoreRaw(ArchiveReader* reader, const std::string& url,
+absl::StatusOr<RestoreReport> RestoreRaw(TarInput* input, const std::string& url,
                                          const ArchiveName& name, const RestoreOptions& options);
 
 }  // namespace volstream

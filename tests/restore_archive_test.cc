@@ -80,22 +80,22 @@ TEST_F(RestoreArchiveTest, CountsEntriesAndBytes) {
   EXPECT_EQ(report->entries, 2u);
   EXPECT_EQ(report->file_bytes, 13u);
   EXPECT_EQ(report->archive_bytes, storage_.objects()[name].size());
-  EXPECT_TRUE(report->md5_checked);
+  EXPECT_TRUE(report->receipt_checked);
   EXPECT_EQ(report->warnings, 0u);
 }
 
-TEST_F(RestoreArchiveTest, ChecksNoMd5WithoutAReceipt) {
+TEST_F(RestoreArchiveTest, ComparesWithNothingWithoutAReceipt) {
   const std::string name = BackUp();
   ASSERT_TRUE(storage_.Remove({ReceiptNameOf(name)}).ok());
   const absl::StatusOr<RestoreReport> report = Restore(name);
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_FALSE(report->md5_checked);
+  EXPECT_FALSE(report->receipt_checked);
 }
 
 TEST_F(RestoreArchiveTest, RefusesAnArchiveThatDiffersFromItsReceipt) {
   const std::string name = BackUp();
   Receipt receipt = *Receipt::FromJson(storage_.objects()[ReceiptNameOf(name)]);
-  receipt.md5 = std::string(32, '0');
+  receipt.xxh3 = std::string(16, '0');
   storage_.Set(ReceiptNameOf(name), receipt.ToJson());
   EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kIntegrity);
 }
@@ -107,7 +107,7 @@ TEST_F(RestoreArchiveTest, RestoresWithoutADamagedReceiptAndSaysSo) {
   options_.on_warning = [&warning](std::string_view text) { warning = text; };
   const absl::StatusOr<RestoreReport> report = Restore(name);
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_FALSE(report->md5_checked);
+  EXPECT_FALSE(report->receipt_checked);
   EXPECT_NE(warning.find("restoring without it"), std::string::npos) << warning;
 }
 

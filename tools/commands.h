@@ -32,6 +32,7 @@ void AddRestoreCommand(CLI::App* app, Command* chosen);
 void AddDoctorCommand(CLI::App* app, Command* chosen);
 void AddPruneCommand(CLI::App* app, Command* chosen);
 void AddUnlockCommand(CLI::App* app, Command* chosen);
+void AddVerifyCommand(CLI::App* app, Command* chosen);
 
 // Makes the option take "256MiB" for bytes.
 CLI::Option* TakesSize(CLI::Option* option);

@@ -66,8 +66,11 @@ std::string Summary(const Flags& flags, const RestoreReport& report) {
                     " of files restored into ", flags.restore.target);
   }
   if (report.kept > 0) absl::StrAppend(&text, "; ", report.kept, " that were there stayed");
-  absl::StrAppend(&text, report.md5_checked ? "; the archive's MD5 is that of its receipt"
-                                            : "; the archive has no receipt to compare with");
+  if (report.receipt_checked) {
+    absl::StrAppend(&text, "; the archive is the one of its receipt");
+  } else if (flags.restore.patterns.empty() && !flags.restore.dry_run) {
+    absl::StrAppend(&text, "; the archive has no receipt to compare with");
+  }
   return text;
 }
 
@@ -85,15 +88,17 @@ int Run(Flags flags, Interrupt* interrupt) {
   options.overwrite = OverwriteFor(flags.overwrite);
   options.owners = OwnersFor(flags);
   options.cancelled = &cancelled;
+  options.connections = flags.s3.connections();
   options.on_warning = [&log](std::string_view text) { log.Warning(text); };
   if (options.dry_run) {
     options.on_entry = [&output](std::string_view path) {
       return output.Write((path.empty() ? "." : PrintablePath(path)) + "\n");
     };
   }
-  interrupt->SetCallback([&cancelled, &log] {
+  interrupt->SetCallback([&] {
     log.Warning("interrupted: press Ctrl-C again to leave at once");
     cancelled = true;
+    location->storage->Cancel();
   });
   const absl::StatusOr<RestoreReport> report =
       RestoreArchive(location->storage.get(), location->name, options);
@@ -132,6 +137,8 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
   TakesSize(command
                 ->add_option("--max-size", restore->max_file_bytes,
                              "Stop before the files become more than this, as 10GiB")
+                ->option_text("SIZE"));
+  TakesSize(command->add_option("--memory", restore->memory_bytes, "Memory for buffers (256MiB)")
                 ->option_text("SIZE"));
   command->add_flag("--dry-run", restore->dry_run,
                     "Print what would be restored, one path a line, and touch nothing");

@@ -23,6 +23,7 @@ class S3Flags {
   void AddTo(CLI::App* app);
   // How a backup's objects are stored.
   void AddStoringTo(CLI::App* app);
+  int connections() const { return options_.connections; }
   // Where outages that are waited out are told.
   void LogTo(EventLog log) { options_.on_event = std::move(log); }
 

@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   volstream::AddPruneCommand(&app, &command);
   volstream::AddDoctorCommand(&app, &command);
   volstream::AddUnlockCommand(&app, &command);
+  volstream::AddVerifyCommand(&app, &command);
   volstream::AddDockerRescueCommand(&app, &command);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     const std::string own = subcommand->get_footer();

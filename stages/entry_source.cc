@@ -1,0 +1,141 @@
+#include "stages/entry_source.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/status_macros.h"
+#include "stages/error_kind.h"
+#include "stages/foreign_tar_reader.h"
+#include "stages/range_input.h"
+#include "stages/selected_tar.h"
+#include "stages/tar_reader.h"
+
+namespace volstream {
+namespace {
+
+// The index as if it were the tar; without content.
+class IndexEntries : public EntryReader {
+ public:
+  explicit IndexEntries(ArchiveIndex* index) : cursor_(index->Entries()) {}
+
+  absl::StatusOr<const RestoreEntry*> Next() override {
+    VS_ASSIGN_OR_RETURN(const IndexedEntry* indexed, cursor_.Next());
+    if (indexed == nullptr) return nullptr;
+    static_cast<EntryInfo&>(entry_) = *indexed;
+    entry_.sparse = indexed->sparse;
+    return &entry_;
+  }
+  absl::StatusOr<EntryData> NextData() override { return EntryData(); }
+
+ private:
+  ArchiveIndex::Cursor cursor_;
+  RestoreEntry entry_;
+};
+
+// What a TarReader cannot tell apart ends the reading instead of being restored wrongly.
+class PlainEntries : public EntryReader {
+ public:
+  PlainEntries(std::string url, TarInput* input)
+      : url_(std::move(url)), reader_(TarReader::Make(input)) {}
+
+  absl::StatusOr<const RestoreEntry*> Next() override {
+    VS_ASSIGN_OR_RETURN(const RestoreEntry* entry, reader_->Next());
+    if (entry != nullptr && !reader_->odd().empty()) {
+      return absl::UnimplementedError(absl::StrCat(url_, ": ", entry->path,
+                                                   " cannot be restored, as ", reader_->odd(),
+                                                   ": GNU tar reads it (gzip -dc | tar x)"));
+    }
+    return entry;
+  }
+  absl::StatusOr<EntryData> NextData() override { return reader_->NextData(); }
+
+ private:
+  const std::string url_;
+  const std::unique_ptr<TarReader> reader_;
+};
+
+MemberInputOptions MemberOptionsOf(const ReadOptions& options, const ArchiveIndex* index) {
+  MemberInputOptions members;
+  members.memory_bytes = options.memory_bytes;
+  members.workers = options.workers;
+  members.connections = options.connections;
+  if (index != nullptr) {
+    members.max_member_bytes = index->footer().max_member_bytes;
+    members.max_member_tar_bytes = index->footer().max_member_tar_bytes;
+  }
+  return members;
+}
+
+RangeInputOptions RangeOptionsOf(const ReadOptions& options) {
+  RangeInputOptions ranges;
+  ranges.memory_bytes = options.memory_bytes / 2;
+  ranges.connections = options.connections;
+  return ranges;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EntrySource>> EntrySource::Open(ArchiveFile* file,
+                                                               const PathSelection& selection,
+                                                               const ReadOptions& options) {
+  std::unique_ptr<EntrySource> source(new EntrySource());
+  absl::StatusOr<std::unique_ptr<ArchiveIndex>> index = ArchiveIndex::Open(file);
+  if (index.ok()) {
+    source->index_ = *std::move(index);
+  } else if (KindOf(index.status()) == ErrorKind::kIntegrity ||
+             absl::IsFailedPrecondition(index.status())) {
+    // All that the index is good for can be had without it, only slower.
+    if (options.on_warning) {
+      options.on_warning(absl::StrCat(index.status().message(), "; reading without it"));
+    }
+  } else if (!absl::IsNotFound(index.status())) {
+    return index.status();
+  }
+  if (source->index_ != nullptr && !source->index_->footer().raw) {
+    if (options.names_only) {
+      source->entries_ = std::make_unique<IndexEntries>(source->index_.get());
+      return source;
+    }
+    if (!selection.selects_all()) {
+      VS_ASSIGN_OR_RETURN(source->entries_, ReadSelectedEntries(source->index_.get(), selection,
+                                                                MemberOptionsOf(options, nullptr),
+                                                                options.on_warning));
+      return source;
+    }
+  }
+  bool has_members = true;
+  if (source->index_ == nullptr) {
+    VS_ASSIGN_OR_RETURN(has_members, MemberInput::CanRead(file));
+  }
+  if (!has_members) {
+    source->input_ = std::make_unique<RangeInput>(file, RangeOptionsOf(options));
+    source->entries_ = ForeignTarReader::Make(source->input_.get(), options.on_warning);
+    return source;
+  }
+  MemberInputOptions members = MemberOptionsOf(options, source->index_.get());
+  members.want_xxh3 = true;
+  VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
+                      MemberInput::Open(file, std::move(members)));
+  source->members_ = input.get();
+  source->input_ = std::move(input);
+  if (source->index_ != nullptr && !source->index_->footer().own_tar) {
+    source->entries_ = ForeignTarReader::Make(source->input_.get(), options.on_warning,
+                                              /*needs_end_mark=*/true);
+  } else {
+    source->entries_ = std::make_unique<PlainEntries>(file->Url(), source->input_.get());
+  }
+  return source;
+}
+
+absl::StatusOr<std::unique_ptr<TarInput>> OpenInflated(ArchiveFile* file,
+                                                       const ReadOptions& options) {
+  VS_ASSIGN_OR_RETURN(const bool has_members, MemberInput::CanRead(file));
+  if (!has_members) return std::make_unique<GzipInput>(file, RangeOptionsOf(options));
+  MemberInputOptions members = MemberOptionsOf(options, nullptr);
+  members.want_xxh3 = true;
+  VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
+                      MemberInput::Open(file, std::move(members)));
+  return input;
+}
+
+}  // namespace volstream

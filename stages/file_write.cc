@@ -53,6 +53,7 @@ bool FileWrite::Open() {
   });
   switch (outcome) {
     case NewName::Outcome::kMade:
+      context_->open_files.fetch_add(1);
       return true;
     case NewName::Outcome::kKept:
       context_->kept.fetch_add(1);
@@ -62,6 +63,13 @@ bool FileWrite::Open() {
   }
   Report("cannot make", name_.error());
   return false;
+}
+
+bool FileWrite::Close() {
+  if (!fd_.valid()) return true;
+  const bool closed = fd_.Reset() == 0 || errno == EINTR;
+  context_->open_files.fetch_sub(1);
+  return closed;
 }
 
 void FileWrite::Fail(int error) {
@@ -92,7 +100,7 @@ void FileWrite::Complete() {
       MetadataSubject{
           .is_new = true, .inherits = plan_.directory->inherits(), .mode_is_set = mode_is_set_});
   // Some file systems say only now that there is no room.
-  if (fd_.Reset() != 0 && errno != EINTR) return Report("cannot write", errno);
+  if (!Close()) return Report("cannot write", errno);
   if (!name_.Commit()) return Report("cannot replace", name_.error());
   if (!problems.empty()) context_->problems->Warn(plan_.path, problems);
 }

@@ -27,6 +27,7 @@ struct FileWriteContext {
   mode_t umask = 0777;
   std::atomic<uint64_t> file_bytes{0};  // written
   std::atomic<uint64_t> kept{0};
+  std::atomic<int> open_files{0};
 };
 
 class FileWrite {
@@ -39,6 +40,9 @@ class FileWrite {
     NameRules rules;
   };
   FileWrite(FileWriteContext* context, Plan plan);
+  ~FileWrite() { Close(); }
+  FileWrite(const FileWrite&) = delete;
+  FileWrite& operator=(const FileWrite&) = delete;
 
   const std::string& path() const { return plan_.path; }
   uint64_t bytes() const { return plan_.bytes; }
@@ -53,6 +57,8 @@ class FileWrite {
   void Complete();
 
  private:
+  // Whether it worked; errno if not.
+  bool Close();
   void Fail(int error);
   // Of the step `what`; ends the restore if it is of that sort.
   void Report(std::string_view what, int error);

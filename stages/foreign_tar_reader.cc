@@ -28,23 +28,34 @@ struct FreeRead {
 };
 
 // libarchive turns pax names from UTF-8 into the thread's locale and gives up on letters that the
-// "C" locale lacks. While it lives the thread has one that has them all.
+// "C" locale lacks. This is one that has them all; making it costs more than reading an entry.
 class Utf8Locale {
  public:
-  Utf8Locale() : locale_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
-    if (locale_ != nullptr) previous_ = uselocale(locale_);
-  }
+  Utf8Locale() : locale_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {}
   ~Utf8Locale() {
-    if (locale_ == nullptr) return;
-    uselocale(previous_);
-    freelocale(locale_);
+    if (locale_ != nullptr) freelocale(locale_);
   }
   Utf8Locale(const Utf8Locale&) = delete;
   Utf8Locale& operator=(const Utf8Locale&) = delete;
 
+  // The thread's, while it lives.
+  class Use {
+   public:
+    explicit Use(const Utf8Locale& locale) {
+      if (locale.locale_ != nullptr) previous_ = uselocale(locale.locale_);
+    }
+    ~Use() {
+      if (previous_ != nullptr) uselocale(previous_);
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    locale_t previous_ = nullptr;
+  };
+
  private:
-  locale_t locale_ = nullptr;
-  locale_t previous_ = nullptr;
+  const locale_t locale_;
 };
 
 // What libarchive reads: the archive, inflated if it is gzip.
@@ -226,6 +237,7 @@ class Reader : public ForeignTarReader {
   // What the input said, if it has failed; else that the archive is damaged.
   absl::Status Failure() const;
 
+  const Utf8Locale locale_;
   Bytes input_;
   const std::function<void(std::string_view)> on_warning_;
   const bool needs_end_mark_;
@@ -257,7 +269,7 @@ absl::Status Reader::Open() {
 
 absl::StatusOr<const RestoreEntry*> Reader::Next() {
   if (ended_) return nullptr;
-  const Utf8Locale locale;
+  const Utf8Locale::Use utf8(locale_);
   if (!std::exchange(opened_, true)) VS_RETURN_IF_ERROR(Open());
   archive_entry* raw = nullptr;
   const int result = archive_read_next_header(archive_.get(), &raw);

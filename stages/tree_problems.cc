@@ -18,7 +18,10 @@ std::string NameOf(std::string_view path) { return path.empty() ? "." : Printabl
 
 void TreeProblems::Warn(std::string_view path, std::string_view what) {
   warnings_.fetch_add(1, std::memory_order_relaxed);
-  if (on_warning_) on_warning_(NameOf(path).append(": ").append(what));
+  if (!on_warning_) return;
+  const std::string text = NameOf(path).append(": ").append(what);
+  MutexLock lock(&mu_);
+  on_warning_(text);
 }
 
 void TreeProblems::NotRestored(std::string_view path, std::string_view why) {

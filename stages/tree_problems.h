@@ -11,18 +11,20 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "engine/mutex.h"
 
 namespace volstream {
 
 class TreeProblems {
  public:
-  // `target` is for messages; `on_warning` may be empty.
+  // `target` is for messages; `on_warning`, called on any thread, one at a time, may be empty.
   TreeProblems(std::string target, std::function<void(std::string_view)> on_warning)
       : target_(std::move(target)), on_warning_(std::move(on_warning)) {}
 
   // Something of the entry could not be restored.
-  void Warn(std::string_view path, std::string_view what);
+  void Warn(std::string_view path, std::string_view what) ABSL_LOCKS_EXCLUDED(mu_);
   // The entry is not there, or not whole, for this reason.
   void NotRestored(std::string_view path, std::string_view why);
   // The same for an entry of which a warning was given before.
@@ -41,6 +43,7 @@ class TreeProblems {
  private:
   const std::string target_;
   const std::function<void(std::string_view)> on_warning_;
+  Mutex mu_;  // held while on_warning_ runs
   std::atomic<uint64_t> warnings_{0};
   std::atomic<uint64_t> not_restored_{0};
 };

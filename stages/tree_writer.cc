@@ -35,8 +35,8 @@
 namespace volstream {
 namespace {
 
-// Of directories in which files are being written, beside those of the current path.
-constexpr int kMaxOpenDirectories = 256;
+// Of directories in which files are being written, and of large files.
+constexpr int kMaxOpen = 256;
 
 class Writer : public TreeWriter {
  public:
@@ -88,6 +88,7 @@ class Writer : public TreeWriter {
 
   const TreeWriterOptions options_;
   const std::string target_;
+  const int max_open_ = std::clamp(DescriptorLimit() / 4, 4, kMaxOpen);
   TreeProblems problems_;
   FirstError error_{[] {}};
   FileWriteContext context_;
@@ -106,24 +107,23 @@ int ThreadsFor(int wanted) {
   return std::max(2, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-int MaxOpenDirectories() { return std::clamp(DescriptorLimit() / 4, 4, kMaxOpenDirectories); }
-
 Writer::Writer(TreeWriterOptions options, RestoreTarget target, UniqueFd root)
     : options_(std::move(options)),
       target_(std::move(target.path)),
       problems_(target_, options_.on_warning),
       metadata_(options_.owners),
-      directories_(std::move(root),
-                   {.overwrite = options_.overwrite,
-                    .root_is_ours = target.empty,
-                    .problems = &problems_,
-                    .wait_for = [this](std::string_view path) { queue_.WaitFor(path); },
-                    .wait_for_descriptors =
-                        [this, limit = MaxOpenDirectories()] {
-                          if (directories_.open_count() < limit) return;
-                          queue_.WaitUntil([&] { return directories_.open_count() < limit / 2; });
-                        },
-                    .is_ours = [this](std::string_view path) { return IsOurs(path); }}),
+      directories_(
+          std::move(root),
+          {.overwrite = options_.overwrite,
+           .root_is_ours = target.empty,
+           .problems = &problems_,
+           .wait_for = [this](std::string_view path) { queue_.WaitFor(path); },
+           .wait_for_descriptors =
+               [this] {
+                 if (directories_.open_count() < max_open_) return;
+                 queue_.WaitUntil([this] { return directories_.open_count() < max_open_ / 2; });
+               },
+           .is_ours = [this](std::string_view path) { return IsOurs(path); }}),
       queue_(ThreadsFor(options_.threads), options_.max_pending_bytes, &error_) {
   context_.problems = &problems_;
   context_.error = &error_;
@@ -277,6 +277,9 @@ absl::Status Writer::Write(EntryData data) {
 
 absl::Status Writer::BecomeLarge() {
   std::vector<EntryData> pieces = std::move(current_->pieces);
+  if (context_.open_files >= max_open_) {
+    queue_.WaitUntil([this] { return context_.open_files < max_open_ / 2; });
+  }
   if (!current_->file->Open()) {
     current_ = std::nullopt;
     return Ended();

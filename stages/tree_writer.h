@@ -9,7 +9,9 @@
 // hard link waits for the file that it links to. Directories get their times, owners and modes in
 // Finish, when nothing changes them any more.
 // Memory: the bytes handed over live until they are written; at most `max_pending_bytes` of them
-// wait. About 100 bytes and the name for each directory.
+// wait. Only bytes of one owner ever wait for further calls; all others go to disk without any.
+// About 100 bytes and the name for each directory, and 16 for each other entry where what was there
+// before must be told from what was made (kNever, kOlder).
 // Threads: one at a time.
 #ifndef VOLSTREAM_STAGES_TREE_WRITER_H_
 #define VOLSTREAM_STAGES_TREE_WRITER_H_
@@ -42,7 +44,8 @@ struct TreeWriterOptions {
   int threads = 0;                         // that write; 0 = one a core, two at least
   uint64_t max_pending_bytes = 64 * kMiB;  // of the contents handed over
   uint64_t max_file_bytes = UINT64_MAX;    // of all contents together (--max-size)
-  // Hears, on any thread, of entries that could not be restored in full; may be empty.
+  // Hears, on any thread, one at a time, of entries that could not be restored in full; may be
+  // empty.
   std::function<void(std::string_view)> on_warning;
 };
 

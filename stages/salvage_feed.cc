@@ -108,7 +108,7 @@ absl::StatusOr<SharedBytes> SalvageFeed::Next() {
 
 absl::StatusOr<std::optional<SalvageItem>> SalvageFeed::Pull() {
   cut_ = false;
-  hole_left_ = 0;
+  position_ += std::exchange(hole_left_, 0);
   again_ = SharedBytes();
   while (!ended_) {
     VS_ASSIGN_OR_RETURN(SalvageItem item, NextItem());
@@ -125,6 +125,7 @@ absl::StatusOr<std::optional<SalvageItem>> SalvageFeed::Pull() {
 void SalvageFeed::GoBack(uint64_t at) {
   cut_ = false;
   hole_left_ = 0;
+  position_ = last_position_ + last_.content.bytes.size();
   again_ = SharedBytes{last_.content.bytes.subspan(static_cast<size_t>(at)), last_.content.owner};
   zeros_ = ZerosAtEnd(again_.bytes);
   limit_ = data_begin_ = data_end_ = last_position_ + at;

@@ -14,7 +14,7 @@ set(floors_under_tests engine stages tests)
 set(homes
   "^(tbb|oneapi)/"        "^engine/"
   "^curl/"                "^stages/(curl_[a-z]+\\.(h|cc)|url\\.cc)$"
-  "^libdeflate\\.h$"      "^stages/(gzip|inflate)_codec\\.cc$"
+  "^libdeflate\\.h$"      "^stages/((gzip|inflate)_codec|index_blob)\\.cc$"
   "^zlib\\.h$"            "^stages/gzip_reader\\.cc$"
   "^openssl/"             "^stages/digest\\.cc$"
   "^archive(_entry)?\\.h$" "^(stages/foreign_tar_reader\\.cc|tests/.*)$"

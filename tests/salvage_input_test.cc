@@ -168,8 +168,8 @@ TEST_F(SalvageInputTest, BeginsInTheMiddleWhereTheFirstBytesAreGone) {
 }
 
 TEST_F(SalvageInputTest, IsNotDeceivedByAnArchiveInsideOfAMember) {
-  MemberArchive inner = RandomArchive(9, 12, 4'096);
-  ASSERT_LT(inner.bytes.size(), 60'000u);
+  MemberArchive inner;
+  for (uint64_t i = 0; i < 12; ++i) inner.Add(RandomBytes(100 + i, 4'096));
   inner.bytes.resize(TarPadded(inner.bytes.size()));
   archive_ = MemberArchive();
   archive_.Add(RandomBytes(1, 51'200));
@@ -195,7 +195,7 @@ TEST_F(SalvageInputTest, FindsAllThatHolesLeaveOver) {
   archive_ = RandomArchive(2, 300, 60'000);
   const std::string sound = archive_.bytes;
   std::mt19937_64 random(7);
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 12; ++round) {
     archive_.bytes = sound;
     std::vector<size_t> touched;
     for (int hole = 0; hole < 1 + round % 4; ++hole) {

@@ -153,7 +153,7 @@ class SalvageReaderTest : public ::testing::Test {
     }
   }
   // Every entry whose members all lie in none of the gaps is there, and whole.
-  void ExpectComplete(const Salvaged& salvaged) {
+  void ExpectComplete(const Salvaged& salvaged, uint64_t archive_bytes = UINT64_MAX) {
     for (const auto& [path, entry] : *entries_) {
       bool touched = false;
       for (const MemberExtent& member : sound_->members) {
@@ -161,6 +161,7 @@ class SalvageReaderTest : public ::testing::Test {
             member.tar_offset + member.tar_bytes <= entry.place.tar_offset) {
           continue;
         }
+        touched = touched || member.archive_offset + member.archive_bytes > archive_bytes;
         for (const SalvageGap& gap : salvaged.gaps) {
           touched = touched || (member.archive_offset < gap.archive_offset + gap.archive_bytes &&
                                 gap.archive_offset < member.archive_offset + member.archive_bytes);
@@ -191,7 +192,7 @@ TEST_F(SalvageReaderTest, GivesAllOfAnArchiveThatIsSound) {
 
 TEST_F(SalvageReaderTest, GivesAllThatHolesLeaveOver) {
   std::mt19937_64 random(11);
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 16; ++round) {
     std::string bytes = sound_->bytes;
     for (int hole = 0; hole <= round % 3; ++hole) {
       const uint64_t hole_bytes = round % 5 == 0 ? 3 * kMiB : 4 * kKiB << (random() % 8);
@@ -210,11 +211,12 @@ TEST_F(SalvageReaderTest, GivesAllThatHolesLeaveOver) {
 
 TEST_F(SalvageReaderTest, GivesWhatLiesBeforeACutTail) {
   for (const size_t part : {3, 2}) {
-    const Salvaged salvaged = Read(sound_->bytes.substr(0, sound_->bytes.size() / part), false);
+    const uint64_t cut = sound_->bytes.size() / part;
+    const Salvaged salvaged = Read(sound_->bytes.substr(0, cut), false);
     EXPECT_FALSE(salvaged.saw_end);
     EXPECT_GT(salvaged.entries.size(), 5u);
     ExpectTrue(salvaged);
-    ExpectComplete(salvaged);
+    ExpectComplete(salvaged, cut);
   }
 }
 

@@ -21,7 +21,6 @@
 namespace volstream {
 namespace {
 
-constexpr std::string_view kMagic("SQLite format 3\0", kSqliteMagicBytes);
 // fileformat2.html section 1.3: magic, then the page size, big-endian, where 1 stands for 65536.
 constexpr size_t kHeaderBytes = 18;
 // Attempts when somebody opens a database that nobody had open; one should do.
@@ -332,11 +331,6 @@ std::string_view SqliteOwnerOf(std::string_view name) {
 std::array<std::string, 3> SqliteSiblingsOf(std::string_view name) {
   const std::string base(name);
   return {base + "-journal", base + "-shm", base + "-wal"};
-}
-
-bool IsSqliteHeader(ByteSpan first_bytes) {
-  return first_bytes.size() >= kMagic.size() &&
-         memcmp(first_bytes.data(), kMagic.data(), kMagic.size()) == 0;
 }
 
 absl::StatusOr<std::unique_ptr<SpoolFile>> TakeSnapshot(int dir_fd, const std::string& name,

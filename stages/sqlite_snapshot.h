@@ -33,11 +33,9 @@
 #include "absl/time/time.h"
 #include "engine/bytes.h"
 #include "stages/spool.h"
+#include "stages/sqlite_header.h"
 
 namespace volstream {
-
-// Bytes that IsSqliteHeader needs.
-inline constexpr size_t kSqliteMagicBytes = 16;
 
 // True for names that databases usually have: .db .db3 .sqlite .sqlite3 .sqlitedb .s3db .sl3,
 // whatever the case. Cheap: to be asked for every file.
@@ -50,9 +48,6 @@ std::string_view SqliteOwnerOf(std::string_view name);
 // NAME-journal, NAME-shm and NAME-wal, sorted. Beside a snapshot of NAME they must not go into the
 // archive: SQLite would apply them to a database that they do not belong to.
 std::array<std::string, 3> SqliteSiblingsOf(std::string_view name);
-
-// True if a file that begins so says that it is a SQLite 3 database.
-bool IsSqliteHeader(ByteSpan first_bytes);
 
 struct SnapshotOptions {
   // How long locks of others are waited for, in all.

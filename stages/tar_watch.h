@@ -15,7 +15,7 @@
 #include "engine/bytes.h"
 #include "stages/byte_stream.h"
 #include "stages/entry_info.h"
-#include "stages/sqlite_snapshot.h"
+#include "stages/sqlite_header.h"
 #include "stages/tar_header.h"
 #include "stages/tar_parser.h"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what the tests need on Debian 12, builds everything, and runs the tests: all of them in
-# the ordinary build, before them the unit tests under ASan with UBSan and the engine's under TSan.
+# the ordinary build, before them the unit tests under ASan with UBSan and the engine's under TSan,
+# and a few seconds of fuzzing for each parser of what others wrote.
 # usage: tests/run.sh [--no-sanitizers]
 # All unit tests under TSan: cmake --build --preset tsan && ctest --preset tsan -L "unit|engine"
 set -euo pipefail
@@ -17,7 +18,8 @@ DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q --no-install-recom
   libgtest-dev libgmock-dev libbenchmark-dev libcpp-httplib-dev liburing-dev \
   tar gzip pigz busybox-static libarchive-tools p7zip-full python3 curl openssl procps util-linux \
   ceph-mon ceph-osd radosgw ceph-common \
-  docker.io
+  docker.io \
+  clang libclang-rt-14-dev
 
 run_preset() {  # PRESET TARGETS... -- CTEST_ARGS...
   local preset=$1
@@ -33,6 +35,7 @@ run_preset() {  # PRESET TARGETS... -- CTEST_ARGS...
 if [ "${1:-}" != --no-sanitizers ]; then
   run_preset asan volstream_engine_tests volstream_tests -- -L "unit|engine" -j "$(nproc)"
   run_preset tsan volstream_engine_tests -- -L engine -j "$(nproc)"
+  run_preset fuzz -- -j "$(nproc)"
 fi
 run_preset test -- -j "$(nproc)"
 # What was left out, and why: ctest shows no output of a skipped test.

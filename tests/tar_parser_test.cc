@@ -82,10 +82,12 @@ TEST(TarParser, ReadsGnuLongNamesAndLinks) {
   EXPECT_EQ(found.entry.path, std::string(300, 'n'));
   EXPECT_EQ(found.entry.link_target, link);
   // Only of the one entry.
-  EXPECT_EQ(
-      Entries(RawEntry("@", 'L', name) + RawHeader("a", '5', 0) + FileEntry("b", "") + TarEnd())[1]
-          .entry.path,
-      "b");
+  const std::vector<FoundEntry> two =
+      Entries(RawEntry("@", 'L', name) + RawEntry("@", 'K', link) + RawHeader("a", '2', 0) +
+              WithField(RawHeader("b", '2', 0), 157, "target") + TarEnd());
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[1].entry.path, "b");
+  EXPECT_EQ(two[1].entry.link_target, "target");
 }
 
 TEST(TarParser, ReadsNumbersInBase256) {
@@ -246,6 +248,14 @@ TEST(TarParser, RefusesExtendedHeadersWithoutBound) {
         PaxHeader(PaxRecord("SCHILY.xattr.user." + std::to_string(i), std::string(4 * kMiB, 'x')));
   }
   EXPECT_NE(Refusal(many).find("16 MiB"), std::string::npos);
+}
+
+TEST(TarParser, BoundsTheExtendedHeadersOfEachEntryAndNotOfAll) {
+  std::string tar;
+  for (int i = 0; i < 5; ++i) {
+    tar += PaxHeader(PaxRecord("comment", std::string(4 * kMiB, 'x'))) + FileEntry("a", "");
+  }
+  EXPECT_TRUE(FindEntries(tar + TarEnd(), {.chunk_bytes = kMiB}).status.ok());
 }
 
 TEST(TarParser, RefusesBadPaxRecords) {

@@ -175,6 +175,29 @@ TEST(TarReader, HandsOnTheInputsOwnBytes) {
   EXPECT_EQ(piece->content.owner, owner);
 }
 
+// An input may have few buffers: while it is asked for the next bytes, no other are held.
+TEST(TarReader, LetsGoOfAChunkBeforeItAsksForTheNext) {
+  struct OneChunkInput : CutInput {
+    using CutInput::CutInput;
+    absl::StatusOr<SharedBytes> Next() override {
+      EXPECT_TRUE(last.expired());
+      absl::StatusOr<SharedBytes> bytes = CutInput::Next();
+      last = bytes->owner;
+      return bytes;
+    }
+    std::weak_ptr<const void> last;
+  };
+  const std::string tar = MakeSample().tar + TarEnd();
+  OneChunkInput input(tar, 300);
+  const std::unique_ptr<TarReader> reader = TarReader::Make(&input);
+  int entries = 0;
+  while (*reader->Next() != nullptr) {
+    ++entries;
+    while (!reader->NextData()->content.bytes.empty()) continue;
+  }
+  EXPECT_EQ(entries, 11);
+}
+
 TEST(TarReader, PassesOverContentsThatNobodyReads) {
   const std::string tar = MakeSample().tar + TarEnd();
   std::vector<FoundEntry> with = FindEntries(tar).entries;

@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   volstream::AddBackupCommand(&app, &command);
   volstream::AddRestoreCommand(&app, &command);
   volstream::AddListCommand(&app, &command);
+  volstream::AddLsCommand(&app, &command);
   volstream::AddPruneCommand(&app, &command);
   volstream::AddDoctorCommand(&app, &command);
   volstream::AddUnlockCommand(&app, &command);

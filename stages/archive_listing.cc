@@ -1,30 +1,44 @@
 #include "stages/archive_listing.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
+#include "stages/archive_bytes.h"
+#include "stages/archive_name.h"
+#include "stages/archive_reader.h"
+#include "stages/foreign_tar_reader.h"
 
 namespace volstream {
 
-absl::StatusOr<std::unique_ptr<ArchiveListing>> ArchiveListing::Open(ArchiveFile* file) {
+absl::StatusOr<std::unique_ptr<ArchiveListing>> ArchiveListing::Open(ArchiveFile* file,
+                                                                     EventLog log) {
   absl::StatusOr<std::unique_ptr<ArchiveIndex>> index = ArchiveIndex::Open(file);
-  if (absl::IsNotFound(index.status())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(file->Url(), " has no index: restore it to see what is in it"));
-  }
-  if (!index.ok()) return index.status();
-  if ((*index)->footer().raw) {
+  const bool has_index = index.ok();
+  if (!has_index && !absl::IsNotFound(index.status())) return index.status();
+  const std::optional<ArchiveName> name = ArchiveName::Parse(file->name());
+  const bool named_raw = name.has_value() && name->kind == ArchiveKind::kRaw;
+  if (has_index ? (*index)->footer().raw : named_raw) {
     return absl::FailedPreconditionError(
         absl::StrCat(file->Url(), " is a stream that is no tar and has no entries: `volstream ",
                      "restore` gives it back as one file"));
   }
-  return std::unique_ptr<ArchiveListing>(new ArchiveListing(file, *std::move(index)));
+  if (!has_index && log) {
+    log(Severity::kInfo,
+        absl::StrCat(file->Url(), " has no index: the archive is read to its end"));
+  }
+  return std::unique_ptr<ArchiveListing>(
+      new ArchiveListing(file, std::move(log), has_index ? *std::move(index) : nullptr));
 }
 
 absl::Status ArchiveListing::ForEach(const std::vector<std::string>& roots, const Visitor& visit) {
-  const auto hand_on = [&visit](const IndexedEntry& entry) { return visit(entry); };
-  if (!sorted()) return index_->ForEach(hand_on);
+  if (index_ == nullptr) {
+    return ReadThrough([&visit](const RestoreEntry& entry, EntryReader*) { return visit(entry); });
+  }
+  if (!sorted()) {
+    return index_->ForEach([&visit](const IndexedEntry& entry) { return visit(entry); });
+  }
   bool stopped = false;
   for (const std::string& root : roots) {
     VS_RETURN_IF_ERROR(index_->ForEachUnder(root, [&](const IndexedEntry& entry) {
@@ -35,6 +49,24 @@ absl::Status ArchiveListing::ForEach(const std::vector<std::string>& roots, cons
     if (stopped) break;
   }
   return absl::OkStatus();
+}
+
+absl::Status ArchiveListing::ReadThrough(const ReaderVisitor& visit) {
+  ArchiveReader reader(file_->storage(), file_->name());
+  ArchiveBytes bytes(&reader);
+  const std::unique_ptr<ForeignTarReader> entries =
+      ForeignTarReader::Make(&bytes, [this](std::string_view text) {
+        if (log_) log_(Severity::kWarning, text);
+      });
+  while (true) {
+    const absl::StatusOr<const RestoreEntry*> entry = entries->Next();
+    if (absl::IsDataLoss(entry.status())) return WithContext(entry.status(), file_->Url());
+    VS_RETURN_IF_ERROR(entry.status());
+    if (*entry == nullptr) return absl::OkStatus();
+    if (const absl::Status status = visit(**entry, entries.get()); !status.ok()) {
+      return status == StopVisiting() ? absl::OkStatus() : status;
+    }
+  }
 }
 
 }  // namespace volstream

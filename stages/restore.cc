@@ -1,12 +1,12 @@
 #include "stages/restore.h"
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
+#include "stages/archive_bytes.h"
 #include "stages/archive_name.h"
 #include "stages/archive_reader.h"
 #include "stages/error_kind.h"
@@ -18,33 +18,6 @@
 
 namespace volstream {
 namespace {
-
-// The bytes of an archive in buffers that others may keep.
-class ArchiveBytes : public TarInput {
- public:
-  explicit ArchiveBytes(ArchiveReader* reader) : reader_(reader) {}
-
-  absl::StatusOr<SharedBytes> Next() override {
-    if (cancelled_.load()) return absl::CancelledError("cancelled");
-    if (chunk_.empty()) {
-      VS_ASSIGN_OR_RETURN(chunk_, reader_->Next());
-      if (chunk_.empty()) return SharedBytes();
-    }
-    // Small ones, so that a piece of a file that waits to be written keeps little else.
-    const ByteSpan bytes = chunk_.first(std::min<size_t>(chunk_.size(), kBufferBytes));
-    chunk_ = chunk_.subspan(bytes.size());
-    auto owner = std::make_shared<const std::vector<uint8_t>>(bytes.begin(), bytes.end());
-    return SharedBytes{*owner, owner};
-  }
-  void Cancel() override { cancelled_ = true; }
-
- private:
-  static constexpr uint64_t kBufferBytes = 256 * kKiB;
-
-  ArchiveReader* const reader_;
-  ByteSpan chunk_;  // not handed on yet
-  std::atomic<bool> cancelled_{false};
-};
 
 // The receipt's MD5; empty if there is no receipt that says it.
 absl::StatusOr<std::string> ExpectedMd5(Storage* storage, const std::string& name,

@@ -21,7 +21,8 @@ namespace {
 constexpr char kFooter[] =
     "GLOB means the entry of that path and all below it; '*' and '?' match no '/', \"**\" matches "
     "any\n"
-    "number of directories, '\\' quotes. Only the index at the archive's end is read. Names with\n"
+    "number of directories, '\\' quotes. Only the index at the archive's end is read, where there "
+    "is one. Names with\n"
     "control characters or bytes that are not UTF-8 are printed with \\n, \\xHH and so on; -0 "
     "prints\n"
     "the bytes themselves.\n";
@@ -46,13 +47,13 @@ absl::Status Print(const Flags& flags, const EntryInfo& entry, Output* output) {
   return output->Write(line);
 }
 
-absl::Status RunOn(const Flags& flags, const S3Flags& s3, Output* output) {
+absl::Status RunOn(const Flags& flags, const S3Flags& s3, Log* log, Output* output) {
   VS_ASSIGN_OR_RETURN(PathSelection selection, PathSelection::Make(flags.globs));
   VS_ASSIGN_OR_RETURN(const ArchiveLocation location, FindArchive(flags.archive, flags.name, s3));
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveFile> file,
                       ArchiveFile::Open(location.storage.get(), location.name));
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveListing> listing,
-                      ArchiveListing::Open(file.get()));
+                      ArchiveListing::Open(file.get(), log->AsEventLog()));
   VS_RETURN_IF_ERROR(listing->ForEach(selection.Roots(), [&](const EntryInfo& entry) {
     return selection.SelectsAndNotes(entry.path) ? Print(flags, entry, output) : absl::OkStatus();
   }));
@@ -68,7 +69,7 @@ int Run(const Flags& flags) {
   S3Flags s3 = flags.s3;
   s3.LogTo(log.AsEventLog());
   Output output;
-  return output.Finish(&log, RunOn(flags, s3, &output));
+  return output.Finish(&log, RunOn(flags, s3, &log, &output));
 }
 
 }  // namespace

@@ -36,6 +36,8 @@ int main(int argc, char** argv) {
   volstream::AddRestoreCommand(&app, &command);
   volstream::AddListCommand(&app, &command);
   volstream::AddLsCommand(&app, &command);
+  volstream::AddDiffCommand(&app, &command);
+  volstream::AddCatCommand(&app, &command);
   volstream::AddPruneCommand(&app, &command);
   volstream::AddDoctorCommand(&app, &command);
   volstream::AddUnlockCommand(&app, &command);

@@ -32,6 +32,15 @@ absl::Status Useless(std::string_view pattern, std::string_view why) {
 
 }  // namespace
 
+std::string PlainPath(std::string_view path) {
+  std::string plain;
+  for (const std::string_view component : Split(path)) {
+    if (!plain.empty()) plain += '/';
+    plain += component;
+  }
+  return plain;
+}
+
 absl::StatusOr<PathSelection> PathSelection::Make(const std::vector<std::string>& patterns) {
   PathSelection selection;
   for (const std::string& text : patterns) {

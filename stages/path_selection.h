@@ -21,6 +21,10 @@
 
 namespace volstream {
 
+// `path` as an entry of it has it: without '/' in front and at the end, "//" and "/./"; empty for
+// the root. Nothing in it is special.
+std::string PlainPath(std::string_view path);
+
 class PathSelection {
  public:
   // Selects everything.

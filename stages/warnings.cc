@@ -1,5 +1,6 @@
 #include "stages/warnings.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -24,6 +25,9 @@ size_t PrintableUtf8Length(std::string_view text) {
   const bool surrogate = code >= 0xd800 && code < 0xe000;
   return code < kSmallest[length] || code > 0x10ffff || surrogate ? 0 : length;
 }
+
+// What CHexEscape leaves as it is.
+bool IsPlain(char c) { return c >= 0x20 && c <= 0x7e && c != '"' && c != '\'' && c != '\\'; }
 
 }  // namespace
 
@@ -63,6 +67,8 @@ uint64_t Warnings::missing_count() const {
 }
 
 std::string PrintablePath(std::string_view path) {
+  // Most names need nothing.
+  if (std::all_of(path.begin(), path.end(), IsPlain)) return std::string(path);
   std::string out;
   while (!path.empty()) {
     const size_t length = PrintableUtf8Length(path);

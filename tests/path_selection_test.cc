@@ -76,6 +76,14 @@ TEST_P(PathSelectionOf, IsAsTheHeaderSays) {
 INSTANTIATE_TEST_SUITE_P(A, PathSelectionOf, ::testing::ValuesIn(kCases),
                          [](const auto& info) { return info.param.name; });
 
+TEST(PlainPath, IsThePathOfAnEntry) {
+  for (const char* path : {"a/b", "./a/b", "/a/b/", "a//./b/."}) {
+    EXPECT_EQ(PlainPath(path), "a/b") << path;
+  }
+  EXPECT_EQ(PlainPath("."), "");
+  EXPECT_EQ(PlainPath("a\\*"), "a\\*");
+}
+
 TEST(PathSelection, OfNoPatternSelectsAll) {
   for (PathSelection selection : {PathSelection(), Of({})}) {
     EXPECT_TRUE(selection.selects_all());

@@ -27,7 +27,10 @@ using Command = std::function<int(Interrupt* interrupt)>;
 
 // Each makes a subcommand of `app` and sets `*chosen` when the command line names it.
 void AddBackupCommand(CLI::App* app, Command* chosen);
+void AddCatCommand(CLI::App* app, Command* chosen);
+void AddDiffCommand(CLI::App* app, Command* chosen);
 void AddListCommand(CLI::App* app, Command* chosen);
+void AddLsCommand(CLI::App* app, Command* chosen);
 void AddRestoreCommand(CLI::App* app, Command* chosen);
 void AddDoctorCommand(CLI::App* app, Command* chosen);
 void AddPruneCommand(CLI::App* app, Command* chosen);

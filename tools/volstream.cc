@@ -35,6 +35,9 @@ int main(int argc, char** argv) {
   volstream::AddBackupCommand(&app, &command);
   volstream::AddRestoreCommand(&app, &command);
   volstream::AddListCommand(&app, &command);
+  volstream::AddLsCommand(&app, &command);
+  volstream::AddDiffCommand(&app, &command);
+  volstream::AddCatCommand(&app, &command);
   volstream::AddPruneCommand(&app, &command);
   volstream::AddDoctorCommand(&app, &command);
   volstream::AddUnlockCommand(&app, &command);

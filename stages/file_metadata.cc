@@ -84,12 +84,16 @@ struct ByName {
 };
 
 template <typename Calls>
-void ApplyExtras(const Calls& calls, const FileExtras& extras, Refusals* refusals) {
+void ApplyAttributes(const Calls& calls, const FileExtras& extras, Refusals* refusals) {
   for (const auto& [name, value] : extras.attributes) {
     if (calls.SetAttribute(name.c_str(), value) != 0) {
       refusals->Add(absl::StrCat("its attribute ", PrintablePath(name)), errno);
     }
   }
+}
+
+template <typename Calls>
+void ApplyAcls(const Calls& calls, const FileExtras& extras, Refusals* refusals) {
   if (!extras.access_acl.empty() && calls.SetAttribute(kAccessAcl, extras.access_acl) != 0) {
     refusals->Add("its ACL", errno);
   }
@@ -118,10 +122,11 @@ std::string Apply(const Calls& calls, const FileMetadata& metadata, const Metada
     if (extras == nullptr || extras->access_acl.empty()) calls.RemoveAttribute(kAccessAcl);
     if (extras == nullptr || extras->default_acl.empty()) calls.RemoveAttribute(kDefaultAcl);
   }
-  if (extras != nullptr) ApplyExtras(calls, *extras, &refusals);
+  if (extras != nullptr) ApplyAttributes(calls, *extras, &refusals);
   if (!is_symlink && !subject.mode_is_set && calls.Chmod(mode) != 0) {
     refusals.Add("its mode", errno);
   }
+  if (extras != nullptr) ApplyAcls(calls, *extras, &refusals);
   const timespec times[2] = {{0, UTIME_OMIT}, metadata.mtime};
   if (calls.SetTimes(times) != 0) refusals.Add("its time", errno);
   std::string problems = std::move(refusals).Text();

@@ -1,8 +1,10 @@
 // FileMetadata: owner, mode, attributes, ACLs and time of an entry, ready to be given to what was
 // made for it. Sources: chown(2), xattr(7), capabilities(7), acl(5).
 //
-// Order: the owner first, which takes set-id bits and capabilities away; attributes and ACLs while
-// the mode still lets the owner write; the mode; the time, which all before may change.
+// Order: the owner first, which takes set-id bits and capabilities away; attributes while the mode
+// still lets the owner write; the mode; ACLs, which have the last word on the group's part of the
+// mode (libarchive gives it as the ACL's group entry has it, not as the mask); the time, which all
+// before may change.
 #ifndef VOLSTREAM_STAGES_FILE_METADATA_H_
 #define VOLSTREAM_STAGES_FILE_METADATA_H_
 

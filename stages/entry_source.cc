@@ -6,7 +6,6 @@
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
 #include "stages/foreign_tar_reader.h"
-#include "stages/range_input.h"
 #include "stages/selected_tar.h"
 #include "stages/tar_reader.h"
 
@@ -70,6 +69,7 @@ RangeInputOptions RangeOptionsOf(const ReadOptions& options) {
   RangeInputOptions ranges;
   ranges.memory_bytes = options.memory_bytes / 2;
   ranges.connections = options.connections;
+  ranges.want_md5 = options.want_digest;
   return ranges;
 }
 
@@ -108,12 +108,14 @@ absl::StatusOr<std::unique_ptr<EntrySource>> EntrySource::Open(ArchiveFile* file
     VS_ASSIGN_OR_RETURN(has_members, MemberInput::CanRead(file));
   }
   if (!has_members) {
-    source->input_ = std::make_unique<RangeInput>(file, RangeOptionsOf(options));
+    auto ranges = std::make_unique<RangeInput>(file, RangeOptionsOf(options));
+    source->ranges_ = ranges.get();
+    source->input_ = std::move(ranges);
     source->entries_ = ForeignTarReader::Make(source->input_.get(), options.on_warning);
     return source;
   }
   MemberInputOptions members = MemberOptionsOf(options, source->index_.get());
-  members.want_xxh3 = true;
+  members.want_xxh3 = options.want_digest;
   VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
                       MemberInput::Open(file, std::move(members)));
   source->members_ = input.get();
@@ -127,15 +129,23 @@ absl::StatusOr<std::unique_ptr<EntrySource>> EntrySource::Open(ArchiveFile* file
   return source;
 }
 
-absl::StatusOr<std::unique_ptr<TarInput>> OpenInflated(ArchiveFile* file,
-                                                       const ReadOptions& options) {
+absl::StatusOr<std::unique_ptr<InflatedSource>> InflatedSource::Open(ArchiveFile* file,
+                                                                     const ReadOptions& options) {
+  auto source = std::make_unique<InflatedSource>();
   VS_ASSIGN_OR_RETURN(const bool has_members, MemberInput::CanRead(file));
-  if (!has_members) return std::make_unique<GzipInput>(file, RangeOptionsOf(options));
-  MemberInputOptions members = MemberOptionsOf(options, nullptr);
-  members.want_xxh3 = true;
-  VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
-                      MemberInput::Open(file, std::move(members)));
-  return input;
+  if (has_members) {
+    MemberInputOptions members = MemberOptionsOf(options, nullptr);
+    members.want_xxh3 = options.want_digest;
+    VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
+                        MemberInput::Open(file, std::move(members)));
+    source->members_ = input.get();
+    source->input_ = std::move(input);
+  } else {
+    auto input = std::make_unique<GzipInput>(file, RangeOptionsOf(options));
+    source->gzip_ = input.get();
+    source->input_ = std::move(input);
+  }
+  return source;
 }
 
 }  // namespace volstream

@@ -20,6 +20,7 @@
 #include "stages/entry_reader.h"
 #include "stages/member_input.h"
 #include "stages/path_selection.h"
+#include "stages/range_input.h"
 
 namespace volstream {
 
@@ -27,6 +28,8 @@ struct ReadOptions {
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together
   int workers = 0;                     // that inflate; 0 = one a core
   int connections = 8;                 // reads at a time
+  // All of the archive will be read, and its digest is wanted.
+  bool want_digest = false;
   // Names, types and sizes are enough: no content will be asked for.
   bool names_only = false;
   // Hears of entries that cannot be read in full, and of an index that is of no use; may be empty.
@@ -42,9 +45,10 @@ class EntrySource {
                                                            const ReadOptions& options);
 
   EntryReader* entries() const { return entries_.get(); }
-  // After the end, where all of the archive was read by its members: its XXH3 as the receipt has
-  // it. Empty otherwise.
+  // After the end, if asked for, where all of the archive was read: its XXH3, or its MD5 where it
+  // has no members, as the receipt has them. Empty otherwise.
   std::string archive_xxh3() const { return members_ == nullptr ? "" : members_->archive_xxh3(); }
+  std::string FinishMd5() { return ranges_ == nullptr ? "" : ranges_->FinishMd5(); }
 
  private:
   EntrySource() = default;
@@ -52,12 +56,27 @@ class EntrySource {
   std::unique_ptr<ArchiveIndex> index_;  // null without one
   std::unique_ptr<TarInput> input_;
   MemberInput* members_ = nullptr;  // input_, where it is that
+  RangeInput* ranges_ = nullptr;    // the same
   std::unique_ptr<EntryReader> entries_;
 };
 
 // The uncompressed bytes of an archive of volstream or of any gzip file.
-absl::StatusOr<std::unique_ptr<TarInput>> OpenInflated(ArchiveFile* file,
-                                                       const ReadOptions& options);
+class InflatedSource {
+ public:
+  // The file must outlive it.
+  static absl::StatusOr<std::unique_ptr<InflatedSource>> Open(ArchiveFile* file,
+                                                              const ReadOptions& options);
+
+  TarInput* input() const { return input_.get(); }
+  // As of EntrySource.
+  std::string archive_xxh3() const { return members_ == nullptr ? "" : members_->archive_xxh3(); }
+  std::string FinishMd5() { return gzip_ == nullptr ? "" : gzip_->FinishMd5(); }
+
+ private:
+  std::unique_ptr<TarInput> input_;
+  MemberInput* members_ = nullptr;
+  GzipInput* gzip_ = nullptr;
+};
 
 }  // namespace volstream
 

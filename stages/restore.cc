@@ -20,43 +20,66 @@
 namespace volstream {
 namespace {
 
-// The receipt's XXH3; empty if there is no receipt that says it.
-absl::StatusOr<std::string> ExpectedXxh3(Storage* storage, const std::string& name,
-                                         const RestoreOptions& options) {
+// The archive's receipt; nothing if there is none that can be read.
+absl::StatusOr<std::optional<Receipt>> ReceiptOf(Storage* storage, const std::string& name,
+                                                 const RestoreOptions& options) {
   const absl::StatusOr<std::string> text = storage->ReadAll(ReceiptNameOf(name));
-  if (absl::IsNotFound(text.status())) return std::string();
+  if (absl::IsNotFound(text.status())) return std::nullopt;
   VS_RETURN_IF_ERROR(text.status());
-  const absl::StatusOr<Receipt> receipt = Receipt::FromJson(*text);
-  if (receipt.ok()) return receipt->xxh3;
+  absl::StatusOr<Receipt> receipt = Receipt::FromJson(*text);
+  if (receipt.ok()) return *std::move(receipt);
   if (options.on_warning) {
     options.on_warning(absl::StrCat(ReceiptNameOf(storage->UrlOf(name)), ": ",
                                     receipt.status().message(), "; restoring without it"));
   }
-  return std::string();
+  return std::nullopt;
 }
 
-ReadOptions ReadOptionsOf(const RestoreOptions& options) {
+// Of all of the archive's bytes; empty unless they were taken.
+struct Digests {
+  std::string xxh3;
+  std::string md5;
+
+  template <typename Source>
+  static Digests Of(Source* source) {
+    return {source->archive_xxh3(), source->FinishMd5()};
+  }
+};
+
+absl::Status Compare(const Receipt& receipt, const Digests& digests, const std::string& url) {
+  const bool by_xxh3 = !digests.xxh3.empty();
+  const std::string& expected = by_xxh3 ? receipt.xxh3 : receipt.md5;
+  const std::string& found = by_xxh3 ? digests.xxh3 : digests.md5;
+  if (found == expected) return absl::OkStatus();
+  return MakeError(
+      ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+      absl::StrCat(url, ": bytes differ: its ", by_xxh3 ? "XXH3" : "MD5", " is ", found,
+                   ", its receipt says ", expected, "; what was restored cannot be trusted"));
+}
+
+ReadOptions ReadOptionsOf(const RestoreOptions& options, bool want_digest) {
   ReadOptions read;
   read.memory_bytes = options.memory_bytes;
   read.workers = options.threads;
   read.connections = options.connections;
+  read.want_digest = want_digest;
   read.names_only = options.dry_run;
   read.on_warning = options.on_warning;
   return read;
 }
 
-// `xxh3` becomes that of the archive, where all of it was read by its members.
 absl::StatusOr<RestoreReport> RestoreTar(ArchiveFile* file, const PathSelection& selection,
-                                         const RestoreOptions& options, std::string* xxh3) {
+                                         const RestoreOptions& options, const ReadOptions& read,
+                                         Digests* digests) {
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<EntrySource> source,
-                      EntrySource::Open(file, selection, ReadOptionsOf(options)));
+                      EntrySource::Open(file, selection, read));
   absl::StatusOr<RestoreReport> report = RestoreEntries(source->entries(), selection, options);
   // The parsers do not know what they read.
   if (absl::IsDataLoss(report.status()) &&
       !absl::StrContains(report.status().message(), file->Url())) {
     return WithContext(report.status(), file->Url());
   }
-  if (report.ok()) *xxh3 = source->archive_xxh3();
+  *digests = Digests::Of(source.get());
   return report;
 }
 
@@ -66,33 +89,26 @@ absl::StatusOr<RestoreReport> RestoreArchive(Storage* storage, const std::string
                                              const RestoreOptions& options) {
   VS_ASSIGN_OR_RETURN(const PathSelection selection, PathSelection::Make(options.patterns));
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveFile> file, ArchiveFile::Open(storage, name));
-  const bool whole = selection.selects_all() && !options.dry_run;
-  std::string expected;
-  if (whole) {
-    VS_ASSIGN_OR_RETURN(expected, ExpectedXxh3(storage, name, options));
+  std::optional<Receipt> receipt;
+  if (selection.selects_all() && !options.dry_run) {
+    VS_ASSIGN_OR_RETURN(receipt, ReceiptOf(storage, name, options));
   }
+  const ReadOptions read = ReadOptionsOf(options, receipt.has_value());
   const std::optional<ArchiveName> parsed = ArchiveName::Parse(name);
-  std::string xxh3;
+  Digests digests;
   absl::StatusOr<RestoreReport> report;
   if (parsed.has_value() && parsed->kind == ArchiveKind::kRaw) {
-    VS_ASSIGN_OR_RETURN(const std::unique_ptr<TarInput> input,
-                        OpenInflated(file.get(), ReadOptionsOf(options)));
-    report = RestoreRaw(input.get(), file->Url(), *parsed, options);
-    if (auto* const members = dynamic_cast<MemberInput*>(input.get())) {
-      xxh3 = members->archive_xxh3();
-    }
+    VS_ASSIGN_OR_RETURN(const std::unique_ptr<InflatedSource> source,
+                        InflatedSource::Open(file.get(), read));
+    report = RestoreRaw(source->input(), file->Url(), *parsed, options);
+    digests = Digests::Of(source.get());
   } else {
-    report = RestoreTar(file.get(), selection, options, &xxh3);
+    report = RestoreTar(file.get(), selection, options, read, &digests);
   }
   if (!report.ok()) return report;
   report->archive_bytes = file->bytes_read();
-  if (expected.empty() || xxh3.empty()) return report;
-  if (xxh3 != expected) {
-    return MakeError(
-        ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
-        absl::StrCat(file->Url(), ": bytes differ: its XXH3 is ", xxh3, ", its receipt says ",
-                     expected, "; what was restored cannot be trusted"));
-  }
+  if (!receipt.has_value()) return report;
+  VS_RETURN_IF_ERROR(Compare(*receipt, digests, file->Url()));
   report->receipt_checked = true;
   return report;
 }

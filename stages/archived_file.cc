@@ -114,9 +114,15 @@ absl::Status ReadByIndex(ArchiveListing* archive, const IndexedEntry& entry, uin
   return GiveContent(file, entry, reader.get(), visit);
 }
 
-// The last entry of each path, and of what they link to: from one walk for each step of links.
+// A hard link to itself is tar's way to say that a file was named twice.
+bool IsSelfLink(const EntryInfo& entry) {
+  return entry.type == TarType::kHardLink && entry.link_target == entry.path;
+}
+
+// By path.
 using Found = absl::flat_hash_map<std::string, ArchivedFile>;
 
+// The last entry of each path.
 absl::Status LookFor(ArchiveListing* archive, const std::vector<std::string>& paths, Found* found) {
   if (archive->index() != nullptr && archive->sorted()) {
     for (const std::string& path : paths) {
@@ -130,13 +136,13 @@ absl::Status LookFor(ArchiveListing* archive, const std::vector<std::string>& pa
   if (archive->index() != nullptr) {
     return archive->index()->ForEach([&](const IndexedEntry& entry) {
       const std::string path = PlainPath(entry.path);
-      if (wanted.contains(path)) (*found)[path] = ArchivedFile{entry, 0};
+      if (wanted.contains(path) && !IsSelfLink(entry)) (*found)[path] = ArchivedFile{entry, 0};
       return absl::OkStatus();
     });
   }
   return archive->ReadThrough([&](const RestoreEntry& entry, EntryReader*) {
     const std::string path = PlainPath(entry.path);
-    if (wanted.contains(path)) {
+    if (wanted.contains(path) && !IsSelfLink(entry)) {
       ArchivedFile& file = (*found)[path];
       *static_cast<EntryInfo*>(&file.entry) = entry;
       file.position = position;

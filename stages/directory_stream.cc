@@ -17,7 +17,6 @@
 #include "engine/status_macros.h"
 #include "stages/beneath.h"
 #include "stages/entry_stream.h"
-#include "stages/local_file.h"
 #include "stages/scanned_entry.h"
 #include "stages/volume_walk.h"
 #include "stages/warnings.h"
@@ -75,7 +74,7 @@ class DirectoryStream : public EntryStream {
       begun_ = true;
       ScannedEntry entry;
       if (!StatInto(root_fd_.get(), "", AT_EMPTY_PATH, false, &entry)) {
-        return FileError(entry.error, root_);
+        return Unreadable("", entry.error);
       }
       return Give(entry, "");
     }
@@ -129,7 +128,9 @@ class DirectoryStream : public EntryStream {
   }
 
   absl::Status Unreadable(const std::string& path, int error) const {
-    return FileError(error, absl::StrCat("cannot look at ", PrintablePath(path), " of ", root_));
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot look at ", path.empty() ? "the root" : PrintablePath(path), " of ",
+                     root_, ": ", strerror(error), ": run as a user who may read it"));
   }
 
   static bool Stat(int dir_fd, ScannedEntry* entry) {

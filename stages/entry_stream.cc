@@ -143,6 +143,10 @@ class SortedStream : public EntryStream {
     std::vector<EntryInfo>& entries = stream->entries_;
     uint64_t bytes = 0;
     VS_RETURN_IF_ERROR(archive->ForEach({""}, [&](const EntryInfo& entry) {
+      // tar's way to say that a file was named twice.
+      if (entry.type == TarType::kHardLink && entry.link_target == entry.path) {
+        return absl::OkStatus();
+      }
       bytes += sizeof(EntryInfo) + entry.path.size() + entry.link_target.size();
       if (bytes > kMaxSortedBytes) {
         return absl::ResourceExhaustedError(absl::StrCat(

@@ -175,8 +175,10 @@ void AddDiffCommand(CLI::App* app, Command* chosen) {
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");
   command->add_flag("--json", flags->json, "Print a JSON object a line");
   command->add_flag("--exit-code", flags->exit_code, "Exit with 1 if there are differences");
-  command->add_flag("--owners,!--no-owners", flags->owners,
-                    "Compare owners, by number (between archives, and as root)");
+  // Not bound to the optional itself, which CLI11 would fill without the flag.
+  command->add_flag_function(
+      "--owners,!--no-owners", [flags](int64_t count) { flags->owners = count > 0; },
+      "Compare owners, by number, or do not; without either, between archives and as root");
   command->footer(kFooter);
   flags->s3.AddTo(command);
   flags->common.AddTo(command);

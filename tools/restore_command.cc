@@ -14,6 +14,7 @@
 #include "tools/destination.h"
 #include "tools/output.h"
 #include "tools/progress_line.h"
+#include "tools/restore_elsewhere.h"
 
 namespace volstream {
 namespace {
@@ -26,6 +27,9 @@ struct Flags {
   RestoreOptions restore;
   std::string overwrite;  // empty: the target must be empty
   bool numeric_owner = false;
+  bool salvage = false;
+
+  bool to_output() const { return restore.target == "-"; }
 };
 
 Overwrite OverwriteFor(const std::string& text) {
@@ -74,8 +78,21 @@ std::string Summary(const Flags& flags, const RestoreReport& report) {
   return text;
 }
 
+// Standard output takes a tar as it is.
+absl::Status CheckFlags(const Flags& flags) {
+  if (!flags.to_output()) return absl::OkStatus();
+  const bool changed = flags.salvage || flags.restore.dry_run || flags.numeric_owner ||
+                       flags.restore.strip_components > 0 || !flags.overwrite.empty() ||
+                       flags.restore.max_file_bytes != UINT64_MAX;
+  if (!changed) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "a tar on standard output (TARGET -) is given as it was stored: of the options only PATH, "
+      "--name, --memory and those of S3 go with it");
+}
+
 int Run(Flags flags, Interrupt* interrupt) {
   Log log(flags.common.LogOptions());
+  if (const absl::Status status = CheckFlags(flags); !status.ok()) return Fail(&log, status);
   flags.s3.LogTo(log.AsEventLog());
   const absl::StatusOr<ArchiveLocation> location = FindArchive(flags.archive, flags.name, flags.s3);
   if (!location.ok()) return Fail(&log, location.status());
@@ -100,6 +117,12 @@ int Run(Flags flags, Interrupt* interrupt) {
     cancelled = true;
     location->storage->Cancel();
   });
+  if (flags.to_output() || flags.salvage) {
+    const int exit_code = flags.salvage ? SalvageInto(*location, options, &log)
+                                        : ExportToOutput(*location, options, &log, &output);
+    interrupt->SetCallback(nullptr);
+    return exit_code;
+  }
   const absl::StatusOr<RestoreReport> report =
       RestoreArchive(location->storage.get(), location->name, options);
   interrupt->SetCallback(nullptr);
@@ -118,7 +141,10 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
       ->add_option("ARCHIVE", flags->archive,
                    "A file, s3://bucket/prefix/NAME.tar.gz, or DEST/latest")
       ->required();
-  command->add_option("TARGET", restore->target, "Directory to extract into")->required();
+  command
+      ->add_option("TARGET", restore->target,
+                   "Directory to extract into; - gives the tar on standard output")
+      ->required();
   command->add_option("PATH", restore->patterns,
                       "Only these, with all that is below them; may have *, ?, [] and **");
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");
@@ -142,6 +168,9 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
                 ->option_text("SIZE"));
   command->add_flag("--dry-run", restore->dry_run,
                     "Print what would be restored, one path a line, and touch nothing");
+  command->add_flag("--salvage", flags->salvage,
+                    "Of a damaged archive: restore all that lies outside of the damage, and list "
+                    "what is lost");
   flags->s3.AddTo(command);
   flags->common.AddTo(command);
   command->callback([flags, chosen] {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -292,6 +293,47 @@ TEST_F(TreeWriterTest, AFullFileSystemIsAnErrorThatNamesTheFile) {
   EXPECT_NE(status.message().find("free some space"), absl::string_view::npos) << status;
   writer_ = nullptr;
   EXPECT_EQ(NamesIn(Target()), std::vector<std::string>{});
+}
+
+// Entries that get in each other's way as often as can be: any number of threads must do what one
+// does that takes them in order.
+TEST_F(TreeWriterTest, AnyNumberOfThreadsMakesTheSameTree) {
+  constexpr TarType kTypes[] = {TarType::kFile,    TarType::kFile,     TarType::kFile,
+                                TarType::kSymlink, TarType::kHardLink, TarType::kDirectory};
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    std::vector<Tree> trees;
+    std::vector<uint64_t> not_restored;
+    for (const int threads : {1, 8}) {
+      options_.threads = threads;
+      options_.target = directory_ / (std::to_string(seed) + "-" + std::to_string(threads));
+      std::mt19937 random(seed);
+      const auto path = [&random] {
+        std::string text(1, static_cast<char>('a' + random() % 4));
+        for (uint32_t depth = random() % 3; depth > 0; --depth) {
+          text += std::string("/") + static_cast<char>('a' + random() % 4);
+        }
+        return text;
+      };
+      for (int i = 0; i < 150; ++i) {
+        RestoreEntry entry = EntryOf(kTypes[random() % std::size(kTypes)], path());
+        if (entry.type == TarType::kHardLink || entry.type == TarType::kSymlink) {
+          entry.link_target = path();
+        }
+        if (entry.type == TarType::kFile) {
+          const size_t bytes = random() % 20 == 0 ? 2 * kMiB : random() % 100;
+          AddFile(entry, std::string(bytes, static_cast<char>('a' + i % 26)));
+        } else {
+          Add(entry);
+        }
+      }
+      not_restored.push_back(Finish().not_restored);
+      trees.push_back(SnapshotTree(Target()));
+    }
+    DiffOptions diff;
+    diff.directory_mtimes = false;  // of those without an entry
+    EXPECT_EQ(DiffTrees(trees[0], trees[1], diff), "") << "seed " << seed;
+    EXPECT_EQ(not_restored[0], not_restored[1]) << "seed " << seed;
+  }
 }
 
 TEST_F(TreeWriterTest, RefusesATargetThatIsNotEmpty) {

@@ -268,7 +268,7 @@ absl::Status Writer::Write(EntryData data) {
   current_->pieces.push_back(std::move(data));
   const EntryData& first = current_->pieces.front();
   const EntryData& last = current_->pieces.back();
-  if (last.offset + last.content.bytes.size() >= current_->file->bytes()) return Ended();
+  if (last.offset + last.content.bytes.size() >= current_->file->bytes()) return EndEntry();
   // More is to come: only bytes of one owner may wait for it.
   queue_.ReleaseOthers(last.content);
   if (last.content.owner == first.content.owner) return Ended();

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/notification.h"
 #include "tests/support/guards.h"
 #include "tests/support/tree.h"
 #include "tests/support/tree_writer_fixture.h"
@@ -293,6 +294,39 @@ TEST_F(TreeWriterTest, AFullFileSystemIsAnErrorThatNamesTheFile) {
   EXPECT_NE(status.message().find("free some space"), absl::string_view::npos) << status;
   writer_ = nullptr;
   EXPECT_EQ(NamesIn(Target()), std::vector<std::string>{});
+}
+
+// An input may need its bytes back before it gives more.
+TEST_F(TreeWriterTest, BytesOfOneOwnerAloneWaitForMore) {
+  Notification released[4];
+  std::shared_ptr<const void> owners[4];
+  static constexpr uint8_t kBytes[8] = {};
+  for (int i = 0; i < 4; ++i) {
+    owners[i] = std::shared_ptr<const void>(kBytes + i,
+                                            [&released, i](const void*) { released[i].Notify(); });
+  }
+  const auto write = [&](int i, uint64_t offset, uint64_t bytes) {
+    const EntryData data{offset, {ByteSpan(kBytes).first(bytes), std::move(owners[i])}};
+    ASSERT_TRUE(writer().Write(data).ok());
+  };
+  const auto is_released = [&](int i) {
+    return released[i].WaitForNotificationWithTimeout(absl::Seconds(20));
+  };
+  RestoreEntry entry = EntryOf(TarType::kFile, "whole");
+  entry.bytes = 4;
+  Add(entry);
+  write(0, 0, 4);
+  entry.path = "begun";
+  entry.bytes = 8;
+  Add(entry);
+  write(1, 0, 4);
+  EXPECT_TRUE(is_released(0));
+  write(2, 4, 2);
+  EXPECT_TRUE(is_released(1));
+  write(3, 6, 2);
+  EXPECT_TRUE(is_released(2));
+  EXPECT_TRUE(is_released(3));
+  EXPECT_EQ(Finish().file_bytes, 12u);
 }
 
 // Entries that get in each other's way as often as can be: any number of threads must do what one

@@ -1,4 +1,4 @@
-// volstream restore ARCHIVE TARGET [PATH...]
+// volstream restore ARCHIVE TARGET [PATH...]: into a directory or a volume of the Docker engine
 #include <unistd.h>
 
 #include <atomic>
@@ -12,6 +12,7 @@
 #include "stages/warnings.h"
 #include "tools/commands.h"
 #include "tools/destination.h"
+#include "tools/docker_target.h"
 #include "tools/output.h"
 #include "tools/progress_line.h"
 
@@ -26,6 +27,7 @@ struct Flags {
   RestoreOptions restore;
   std::string overwrite;  // empty: the target must be empty
   bool numeric_owner = false;
+  DockerTargetFlags docker;
 };
 
 Overwrite OverwriteFor(const std::string& text) {
@@ -83,6 +85,16 @@ int Run(Flags flags, Interrupt* interrupt) {
   RestoreOptions& options = flags.restore;
   log.Info(absl::StrCat(options.dry_run ? "would restore " : "restoring ", url, " into ",
                         options.target));
+  std::unique_ptr<DockerTarget> volume;  // null for a directory
+  if (DockerTarget::IsOne(options.target)) {
+    absl::StatusOr<std::unique_ptr<DockerTarget>> opened =
+        DockerTarget::Open(flags.docker, options.target, options.dry_run, &log);
+    if (!opened.ok()) return Fail(&log, opened.status());
+    volume = *std::move(opened);
+  } else if (const std::string option = flags.docker.Given(); !option.empty()) {
+    return Fail(&log, absl::InvalidArgumentError(
+                          absl::StrCat(option, " is for a TARGET of docker:VOLUME: leave it out")));
+  }
   std::atomic<bool> cancelled = false;
   Output output;
   options.overwrite = OverwriteFor(flags.overwrite);
@@ -90,6 +102,7 @@ int Run(Flags flags, Interrupt* interrupt) {
   options.cancelled = &cancelled;
   options.connections = flags.s3.connections();
   options.on_warning = [&log](std::string_view text) { log.Warning(text); };
+  if (volume != nullptr && !options.dry_run) volume->AddTo(&options);
   if (options.dry_run) {
     options.on_entry = [&output](std::string_view path) {
       return output.Write((path.empty() ? "." : PrintablePath(path)) + "\n");
@@ -99,11 +112,15 @@ int Run(Flags flags, Interrupt* interrupt) {
     log.Warning("interrupted: press Ctrl-C again to leave at once");
     cancelled = true;
     location->storage->Cancel();
+    if (volume != nullptr) volume->Cancel();
   });
   const absl::StatusOr<RestoreReport> report =
       RestoreArchive(location->storage.get(), location->name, options);
+  const absl::Status after = volume == nullptr ? absl::OkStatus() : volume->Finish();
   interrupt->SetCallback(nullptr);
-  const int exit_code = output.Finish(&log, report.ok() ? Judge(*report) : report.status());
+  absl::Status status = report.ok() ? Judge(*report) : report.status();
+  if (status.ok()) status = WithContext(after, "all is restored, but not all is well");
+  const int exit_code = output.Finish(&log, status);
   if (exit_code == 0) log.Success(Summary(flags, *report));
   return exit_code;
 }
@@ -111,14 +128,16 @@ int Run(Flags flags, Interrupt* interrupt) {
 }  // namespace
 
 void AddRestoreCommand(CLI::App* app, Command* chosen) {
-  CLI::App* command = app->add_subcommand("restore", "Extract an archive into a directory");
+  CLI::App* command =
+      app->add_subcommand("restore", "Extract an archive into a directory or a Docker volume");
   auto flags = std::make_shared<Flags>();
   RestoreOptions* restore = &flags->restore;
   command
       ->add_option("ARCHIVE", flags->archive,
                    "A file, s3://bucket/prefix/NAME.tar.gz, or DEST/latest")
       ->required();
-  command->add_option("TARGET", restore->target, "Directory to extract into")->required();
+  command->add_option("TARGET", restore->target, "Directory, or docker:VOLUME, to extract into")
+      ->required();
   command->add_option("PATH", restore->patterns,
                       "Only these, with all that is below them; may have *, ?, [] and **");
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");
@@ -133,7 +152,8 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
       ->check(CLI::Range(0, 1000))
       ->option_text("N");
   command->add_flag("--numeric-owner", flags->numeric_owner,
-                    "As root: owners by the archive's numbers, not by their names here");
+                    "As root: owners by the archive's numbers, not by their names here; always so "
+                    "with docker:VOLUME");
   TakesSize(command
                 ->add_option("--max-size", restore->max_file_bytes,
                              "Stop before the files become more than this, as 10GiB")
@@ -142,6 +162,7 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
                 ->option_text("SIZE"));
   command->add_flag("--dry-run", restore->dry_run,
                     "Print what would be restored, one path a line, and touch nothing");
+  flags->docker.AddTo(command);
   flags->s3.AddTo(command);
   flags->common.AddTo(command);
   command->callback([flags, chosen] {

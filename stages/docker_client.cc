@@ -216,6 +216,13 @@ absl::StatusOr<DockerVolume> DockerClient::InspectVolume(const std::string& name
   return ParseDockerVolume(body);
 }
 
+absl::StatusOr<DockerVolume> DockerClient::CreateVolume(const std::string& name) {
+  // Its outcome must be known: who makes it may have to remove it.
+  VS_ASSIGN_OR_RETURN(const std::string body,
+                      Post("/volumes/create", DockerVolumeJson(name), Ends::kByItself));
+  return ParseDockerVolume(body);
+}
+
 absl::StatusOr<std::map<std::string, uint64_t>> DockerClient::VolumeSizes() {
   HttpRequest request = Request(HttpMethod::kGet, "/system/df?type=volume");
   request.deadline = kSizesDeadline;

@@ -51,6 +51,8 @@ class DockerClient {
                                                    Ends ends = Ends::kWithCancel);
   absl::StatusOr<std::vector<DockerVolume>> ListVolumes();
   absl::StatusOr<DockerVolume> InspectVolume(const std::string& name);
+  // Of the engine's own driver, without labels; the one that is there, if it is.
+  absl::StatusOr<DockerVolume> CreateVolume(const std::string& name);
   // Bytes by volume, where the engine knows them. May take long: the engine walks the volumes.
   absl::StatusOr<std::map<std::string, uint64_t>> VolumeSizes();
   absl::StatusOr<std::vector<std::string>> ListImageIds();

@@ -240,6 +240,12 @@ std::string DockerExecJson(const std::vector<std::string>& argv,
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string DockerVolumeJson(const std::string& name) {
+  Json json;
+  json["Name"] = name;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string DockerReaderJson(const std::string& image_id, const std::string& volume,
                              const std::string& destination) {
   // Never started, so the command need not exist; the engine wants one all the same.

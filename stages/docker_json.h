@@ -81,6 +81,7 @@ std::string DockerMessageOf(std::string_view text);
 // The JSON body of a request.
 std::string DockerExecJson(const std::vector<std::string>& argv,
                            const std::vector<std::string>& environment);
+std::string DockerVolumeJson(const std::string& name);
 // A container that is only made for its mount: the volume, read-only, at `destination`.
 std::string DockerReaderJson(const std::string& image_id, const std::string& volume,
                              const std::string& destination);

@@ -36,8 +36,13 @@ absl::Status RestoreContainer(DockerClient* client, PauseMode mode, const std::s
   return client->StartContainer(id);
 }
 
-DockerPause::DockerPause(DockerClient* client, PauseMode mode, EventLog log, OnStep on_step)
-    : client_(client), mode_(mode), log_(std::move(log)), on_step_(std::move(on_step)) {}
+DockerPause::DockerPause(DockerClient* client, PauseMode mode, EventLog log, OnStep on_step,
+                         std::string instead_of_stop)
+    : client_(client),
+      mode_(mode),
+      log_(std::move(log)),
+      on_step_(std::move(on_step)),
+      instead_of_stop_(std::move(instead_of_stop)) {}
 
 DockerPause::~DockerPause() { Restore().IgnoreError(); }
 
@@ -54,12 +59,12 @@ absl::Status DockerPause::CheckSurvivesStop(const DockerContainer& container) {
   if (inspected.auto_remove) {
     return absl::FailedPreconditionError(
         absl::StrCat("container ", container.name,
-                     " was started with --rm and would be gone once stopped: use --pause"));
+                     " was started with --rm and would be gone once stopped: ", instead_of_stop_));
   }
   if (!inspected.Label(kSwarmLabel).empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat("container ", container.name,
-                     " belongs to a Swarm service, which would replace it: use --pause"));
+                     " belongs to a Swarm service, which would replace it: ", instead_of_stop_));
   }
   return absl::OkStatus();
 }

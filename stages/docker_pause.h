@@ -37,9 +37,12 @@ enum class PauseStep {
 class DockerPause {
  public:
   using OnStep = std::function<void(PauseStep, const DockerContainer&)>;
+  static constexpr char kPauseInstead[] = "use --pause";
 
-  // `on_step` is called before and after each change; may be empty.
-  DockerPause(DockerClient* client, PauseMode mode, EventLog log, OnStep on_step = nullptr);
+  // `on_step` is called before and after each change; may be empty. `instead_of_stop` is the remedy
+  // where a container would not survive one.
+  DockerPause(DockerClient* client, PauseMode mode, EventLog log, OnStep on_step = nullptr,
+              std::string instead_of_stop = kPauseInstead);
   ~DockerPause();
   DockerPause(const DockerPause&) = delete;
   DockerPause& operator=(const DockerPause&) = delete;
@@ -70,6 +73,7 @@ class DockerPause {
   const PauseMode mode_;
   const EventLog log_;
   const OnStep on_step_;
+  const std::string instead_of_stop_;
   // Held through the calls: Restore waits for the change that is under way.
   Mutex mu_;
   std::vector<Entry> changed_ ABSL_GUARDED_BY(mu_);

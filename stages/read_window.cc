@@ -27,7 +27,8 @@ absl::Status HookError(const absl::Status& status, const std::string& what) {
 
 ReadWindow::ReadWindow(ReadWindowOptions options) : options_(std::move(options)) {
   if (options_.docker != nullptr && options_.pause.has_value()) {
-    pause_.emplace(options_.docker, *options_.pause, options_.log, options_.on_step);
+    pause_.emplace(options_.docker, *options_.pause, options_.log, options_.on_step,
+                   options_.instead_of_stop);
   }
 }
 

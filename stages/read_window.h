@@ -46,6 +46,7 @@ struct ReadWindowOptions {
   std::optional<PauseMode> pause;
   std::vector<DockerContainer> to_pause;
   DockerPause::OnStep on_step;
+  std::string instead_of_stop = DockerPause::kPauseInstead;  // see DockerPause
 
   EventLog log;
 };

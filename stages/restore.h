@@ -37,6 +37,9 @@ struct RestoreOptions {
   // Hears of every entry that is restored, or would be, by its path in the target; ends the restore
   // unless it returns OK. May be empty.
   std::function<absl::Status(std::string_view path)> on_entry;
+  // Called once before the target is touched, when the archive has shown that it is one; an error
+  // ends the restore. Not in a dry run. May be empty.
+  std::function<absl::Status()> before_write;
   // Ends the restore soon when it becomes true. May be null.
   const std::atomic<bool>* cancelled = nullptr;
   // Hears, on any thread, of entries that could not be restored in full; may be empty.

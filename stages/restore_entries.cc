@@ -39,6 +39,7 @@ class Restoration {
 
 absl::Status Restoration::OpenWriter() {
   if (options_.dry_run) return absl::OkStatus();
+  if (options_.before_write) VS_RETURN_IF_ERROR(options_.before_write());
   TreeWriterOptions options;
   options.target = options_.target;
   options.overwrite = options_.overwrite;

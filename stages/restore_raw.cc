@@ -64,6 +64,7 @@ absl::StatusOr<RestoreReport> DryRun(TarInput* input, const std::string& url,
 
 absl::StatusOr<RestoreReport> WriteFile(TarInput* input, const std::string& url,
                                         const ArchiveName& name, const RestoreOptions& options) {
+  if (options.before_write) VS_RETURN_IF_ERROR(options.before_write());
   VS_ASSIGN_OR_RETURN(const RestoreTarget target,
                       PrepareTarget(options.target, options.overwrite != Overwrite::kRefuse));
   const std::string what = absl::StrCat("cannot write ", target.path, "/", name.stem);

@@ -16,7 +16,6 @@
 #include "stages/docker_config.h"
 #include "stages/docker_stream.h"
 #include "stages/error_kind.h"
-#include "stages/own_container.h"
 #include "stages/piped_input.h"
 #include "tools/commands.h"
 #include "tools/progress_line.h"
@@ -63,12 +62,14 @@ void DockerFlags::AddTo(CLI::App* app) {
       ->group("Source");
   const std::string group = "Docker and hooks";
   CLI::Option* stop_flag = app->add_flag(
-      "--stop", stop,
+      "--stop", hold.stop,
       "Stop containers while the source is read: those labelled volstream.stop-during-backup=true "
       "that use it, or if none is, all that may write to it");
-  app->add_flag("--pause", pause, "The same, but pause them")->excludes(stop_flag)->group(group);
+  app->add_flag("--pause", hold.pause, "The same, but pause them")
+      ->excludes(stop_flag)
+      ->group(group);
   stop_flag->group(group);
-  app->add_option("--container", containers,
+  app->add_option("--container", hold.containers,
                   "Stop or pause this container instead; may be repeated")
       ->take_all()
       ->allow_extra_args(false)
@@ -93,8 +94,8 @@ absl::StatusOr<std::unique_ptr<SourceSession>> SourceSession::Open(const DockerF
                                                                    const std::string& source,
                                                                    Log* log) {
   std::unique_ptr<SourceSession> session(new SourceSession(log));
-  const bool holds = flags.stop || flags.pause;
-  if (!flags.containers.empty() && !holds) {
+  const bool holds = flags.hold.holds();
+  if (!flags.hold.containers.empty() && !holds) {
     return absl::InvalidArgumentError("--container needs --stop or --pause: add one of them");
   }
   absl::string_view volume(source);
@@ -119,14 +120,11 @@ absl::StatusOr<std::unique_ptr<SourceSession>> SourceSession::Open(const DockerF
   window.docker = session->docker_.get();
   window.hooked = session->volume_.users;
   window.log = [log](Severity severity, std::string_view text) { log->Write(severity, text); };
-  if (holds) VS_RETURN_IF_ERROR(session->ChooseContainers(flags, &window));
+  if (holds) VS_RETURN_IF_ERROR(session->ChooseContainers(flags.hold, &window));
   if (!session->volume_.not_in_place.empty()) {
     session->stream_ = std::make_unique<DockerStream>(session->docker_.get(), session->volume_,
                                                       session->HeldStill(), window.log);
   }
-  window.on_step = [session = session.get()](PauseStep step, const DockerContainer& container) {
-    if (session->rescue_ != nullptr) session->rescue_->OnStep(step, container);
-  };
   if (flags.expected_bytes > 0) session->bytes_hint_ = flags.expected_bytes;
   session->window_ = std::make_unique<ReadWindow>(std::move(window));
   return session;
@@ -182,67 +180,44 @@ absl::Status SourceSession::FindUsersOf(const std::string& directory) {
   return absl::OkStatus();
 }
 
-absl::Status SourceSession::ChooseContainers(const DockerFlags& flags, ReadWindowOptions* window) {
-  window->pause = flags.stop ? PauseMode::kStop : PauseMode::kPause;
-  for (const std::string& name : flags.containers) {
-    absl::StatusOr<DockerContainer> container = docker_->InspectContainer(name);
-    if (!container.ok()) return WithContext(container.status(), absl::StrCat("--container ", name));
-    const auto same = [&container](const DockerContainer& other) {
-      return other.id == container->id;
-    };
-    if (std::none_of(window->hooked.begin(), window->hooked.end(), same)) {
-      window->hooked.push_back(*container);
-    }
-    if (std::any_of(window->to_pause.begin(), window->to_pause.end(), same)) continue;
-    window->to_pause.push_back(*std::move(container));
+absl::Status SourceSession::ChooseContainers(const HoldFlags& flags, ReadWindowOptions* window) {
+  std::vector<DockerContainer> found;
+  std::copy_if(volume_.users.begin(), volume_.users.end(), std::back_inserter(found), IsLabelled);
+  // Who only reads does no harm.
+  if (found.empty()) {
+    std::copy_if(
+        volume_.users.begin(), volume_.users.end(), std::back_inserter(found),
+        [this](const DockerContainer& user) { return name_.empty() || user.WritesTo(name_); });
   }
-  if (flags.containers.empty()) {
-    for (const DockerContainer& user : volume_.users) {
-      if (IsLabelled(user)) window->to_pause.push_back(user);
-    }
-    // Who only reads does no harm.
-    if (window->to_pause.empty()) {
-      std::copy_if(
-          volume_.users.begin(), volume_.users.end(), std::back_inserter(window->to_pause),
-          [this](const DockerContainer& user) { return name_.empty() || user.WritesTo(name_); });
-    }
-  }
-  const OwnContainer own = OwnContainer::Find();
-  std::erase_if(window->to_pause,
-                [&own](const DockerContainer& container) { return own.Is(container); });
-  for (const DockerContainer& container : window->to_pause) {
-    // Who stops itself brings nothing back: the helper ends with the container.
-    if (!flags.containers.empty() || !container.running() || !own.MayBe(container)) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "volstream runs in a container whose id it cannot tell, and container ", container.name,
-        " may be it: name those to ", flags.stop ? "stop" : "pause", " with --container NAME"));
-  }
-  if (window->to_pause.empty()) {
+  VS_RETURN_IF_ERROR(hold_.Choose(docker_.get(), flags, std::move(found)));
+  if (hold_.held().empty()) {
     log_->Warning(absl::StrCat("no container writes to ", source_, ", so none is ",
                                flags.stop ? "stopped" : "paused",
                                "; choose one with --container NAME"));
   }
-  needs_rescue_ = !window->to_pause.empty();
+  if (!flags.containers.empty()) {
+    for (const DockerContainer& container : hold_.held()) {
+      const auto same = [&container](const DockerContainer& other) {
+        return other.id == container.id;
+      };
+      if (std::none_of(window->hooked.begin(), window->hooked.end(), same)) {
+        window->hooked.push_back(container);
+      }
+    }
+  }
+  hold_.AddTo(window);
   return absl::OkStatus();
 }
 
 bool SourceSession::HeldStill() const {
-  return needs_rescue_ || std::none_of(volume_.users.begin(), volume_.users.end(),
-                                       [this](const DockerContainer& user) {
-                                         return user.running() && user.WritesTo(name_);
-                                       });
+  return !hold_.held().empty() || std::none_of(volume_.users.begin(), volume_.users.end(),
+                                               [this](const DockerContainer& user) {
+                                                 return user.running() && user.WritesTo(name_);
+                                               });
 }
 
 absl::Status SourceSession::Enter() {
-  if (needs_rescue_) {
-    absl::StatusOr<std::unique_ptr<DockerRescue>> rescue = DockerRescue::Start(log_);
-    if (!rescue.ok()) {
-      log_->Warning(absl::StrCat("if volstream is killed, containers will not come back: ",
-                                 rescue.status().message()));
-    } else {
-      rescue_ = *std::move(rescue);
-    }
-  }
+  hold_.Arm();
   return window_->Open();
 }
 

@@ -16,15 +16,13 @@
 #include "stages/docker_client.h"
 #include "stages/docker_volume.h"
 #include "stages/read_window.h"
-#include "tools/docker_rescue.h"
+#include "tools/container_hold.h"
 #include "tools/log.h"
 
 namespace volstream {
 
 struct DockerFlags {
-  bool stop = false;
-  bool pause = false;
-  std::vector<std::string> containers;
+  HoldFlags hold;
   std::string pre_hook;
   std::string post_hook;
   std::string hook_timeout = "10m";
@@ -49,13 +47,13 @@ class SourceSession {
   void Cancel();
 
  private:
-  explicit SourceSession(Log* log) : log_(log) {}
+  explicit SourceSession(Log* log) : log_(log), hold_(log) {}
   absl::Status Connect();
   absl::Status FindVolume(const std::string& name);
   absl::Status OpenStandardInput();
   absl::Status FindUsersOf(const std::string& directory);
   // Sets what is to be stopped or paused, from the flags and labels.
-  absl::Status ChooseContainers(const DockerFlags& flags, ReadWindowOptions* window);
+  absl::Status ChooseContainers(const HoldFlags& flags, ReadWindowOptions* window);
   // Whether no container writes to the volume while it is read: those that would are held, or there
   // is none that runs.
   bool HeldStill() const;
@@ -67,11 +65,10 @@ class SourceSession {
   std::unique_ptr<DockerClient> docker_;
   DockerSource volume_;  // its users also for a directory
   uint64_t bytes_hint_ = 0;
-  bool needs_rescue_ = false;
   // Later ones use the earlier.
   std::unique_ptr<ByteStream> stream_;
   bool stream_is_tar_ = true;
-  std::unique_ptr<DockerRescue> rescue_;
+  ContainerHold hold_;
   std::unique_ptr<ReadWindow> window_;
 };
 

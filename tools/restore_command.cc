@@ -1,4 +1,4 @@
-// volstream restore ARCHIVE TARGET [PATH...]
+// volstream restore ARCHIVE TARGET [PATH...]: into a directory or a volume of the Docker engine
 #include <unistd.h>
 
 #include <atomic>
@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/status_macros.h"
 #include "stages/error_kind.h"
 #include "stages/restore.h"
 #include "stages/warnings.h"
 #include "tools/commands.h"
 #include "tools/destination.h"
+#include "tools/docker_target.h"
 #include "tools/output.h"
 #include "tools/progress_line.h"
 #include "tools/restore_elsewhere.h"
@@ -28,6 +30,7 @@ struct Flags {
   std::string overwrite;  // empty: the target must be empty
   bool numeric_owner = false;
   bool salvage = false;
+  DockerTargetFlags docker;
 
   bool to_output() const { return restore.target == "-"; }
 };
@@ -60,22 +63,30 @@ absl::Status Judge(const RestoreReport& report) {
   return MakeError(ErrorKind::kPartial, absl::StatusCode::kAborted, problem);
 }
 
-std::string Summary(const Flags& flags, const RestoreReport& report) {
+std::string Summary(const RestoreOptions& options, const RestoreReport& report) {
   std::string text;
-  if (flags.restore.dry_run) {
-    absl::StrAppend(&text, report.entries, " entries would be restored into ",
-                    flags.restore.target);
+  if (options.dry_run) {
+    absl::StrAppend(&text, report.entries, " entries would be restored into ", options.target);
   } else {
     absl::StrAppend(&text, report.entries - report.kept, " entries, ", BytesText(report.file_bytes),
-                    " of files restored into ", flags.restore.target);
+                    " of files restored into ", options.target);
   }
   if (report.kept > 0) absl::StrAppend(&text, "; ", report.kept, " that were there stayed");
   if (report.receipt_checked) {
     absl::StrAppend(&text, "; the archive is the one of its receipt");
-  } else if (flags.restore.patterns.empty() && !flags.restore.dry_run) {
+  } else if (options.patterns.empty() && !options.dry_run) {
     absl::StrAppend(&text, "; the archive has no receipt to compare with");
   }
   return text;
+}
+
+// Returns what there is to say of a restore of all that was asked for.
+absl::StatusOr<std::string> RestoreInto(const ArchiveLocation& archive,
+                                        const RestoreOptions& options) {
+  VS_ASSIGN_OR_RETURN(const RestoreReport report,
+                      RestoreArchive(archive.storage.get(), archive.name, options));
+  VS_RETURN_IF_ERROR(Judge(report));
+  return Summary(options, report);
 }
 
 // Standard output takes a tar as it is.
@@ -100,6 +111,16 @@ int Run(Flags flags, Interrupt* interrupt) {
   RestoreOptions& options = flags.restore;
   log.Info(absl::StrCat(options.dry_run ? "would restore " : "restoring ", url, " into ",
                         options.target));
+  std::unique_ptr<DockerTarget> volume;  // null for a directory
+  if (DockerTarget::IsOne(options.target)) {
+    absl::StatusOr<std::unique_ptr<DockerTarget>> opened =
+        DockerTarget::Open(flags.docker, options.target, options.dry_run, &log);
+    if (!opened.ok()) return Fail(&log, opened.status());
+    volume = *std::move(opened);
+  } else if (const std::string option = flags.docker.Given(); !option.empty()) {
+    return Fail(&log, absl::InvalidArgumentError(
+                          absl::StrCat(option, " is for a TARGET of docker:VOLUME: leave it out")));
+  }
   std::atomic<bool> cancelled = false;
   Output output;
   options.overwrite = OverwriteFor(flags.overwrite);
@@ -107,6 +128,7 @@ int Run(Flags flags, Interrupt* interrupt) {
   options.cancelled = &cancelled;
   options.connections = flags.s3.connections();
   options.on_warning = [&log](std::string_view text) { log.Warning(text); };
+  if (volume != nullptr && !options.dry_run) volume->AddTo(&options);
   if (options.dry_run) {
     options.on_entry = [&output](std::string_view path) {
       return output.Write((path.empty() ? "." : PrintablePath(path)) + "\n");
@@ -116,25 +138,29 @@ int Run(Flags flags, Interrupt* interrupt) {
     log.Warning("interrupted: press Ctrl-C again to leave at once");
     cancelled = true;
     location->storage->Cancel();
+    if (volume != nullptr) volume->Cancel();
   });
-  if (flags.to_output() || flags.salvage) {
-    const int exit_code = flags.salvage ? SalvageInto(*location, options, &log)
-                                        : ExportToOutput(*location, options, &log, &output);
+  if (flags.to_output()) {
+    const absl::Status status = ExportToOutput(*location, options, &output);
     interrupt->SetCallback(nullptr);
-    return exit_code;
+    return output.Finish(&log, status);
   }
-  const absl::StatusOr<RestoreReport> report =
-      RestoreArchive(location->storage.get(), location->name, options);
+  const absl::StatusOr<std::string> summary =
+      flags.salvage ? SalvageInto(*location, options) : RestoreInto(*location, options);
+  const absl::Status after = volume == nullptr ? absl::OkStatus() : volume->Finish();
   interrupt->SetCallback(nullptr);
-  const int exit_code = output.Finish(&log, report.ok() ? Judge(*report) : report.status());
-  if (exit_code == 0) log.Success(Summary(flags, *report));
+  absl::Status status = summary.status();
+  if (status.ok()) status = WithContext(after, "all is restored, but not all is well");
+  const int exit_code = output.Finish(&log, status);
+  if (exit_code == 0) log.Success(*summary);
   return exit_code;
 }
 
 }  // namespace
 
 void AddRestoreCommand(CLI::App* app, Command* chosen) {
-  CLI::App* command = app->add_subcommand("restore", "Extract an archive into a directory");
+  CLI::App* command =
+      app->add_subcommand("restore", "Extract an archive into a directory or a Docker volume");
   auto flags = std::make_shared<Flags>();
   RestoreOptions* restore = &flags->restore;
   command
@@ -143,7 +169,8 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
       ->required();
   command
       ->add_option("TARGET", restore->target,
-                   "Directory to extract into; - gives the tar on standard output")
+                   "Directory, or docker:VOLUME, to extract into; - gives the tar on standard "
+                   "output")
       ->required();
   command->add_option("PATH", restore->patterns,
                       "Only these, with all that is below them; may have *, ?, [] and **");
@@ -159,7 +186,8 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
       ->check(CLI::Range(0, 1000))
       ->option_text("N");
   command->add_flag("--numeric-owner", flags->numeric_owner,
-                    "As root: owners by the archive's numbers, not by their names here");
+                    "As root: owners by the archive's numbers, not by their names here; always so "
+                    "with docker:VOLUME");
   TakesSize(command
                 ->add_option("--max-size", restore->max_file_bytes,
                              "Stop before the files become more than this, as 10GiB")
@@ -171,6 +199,7 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
   command->add_flag("--salvage", flags->salvage,
                     "Of a damaged archive: restore all that lies outside of the damage, and list "
                     "what is lost");
+  flags->docker.AddTo(command);
   flags->s3.AddTo(command);
   flags->common.AddTo(command);
   command->callback([flags, chosen] {

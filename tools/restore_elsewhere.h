@@ -3,17 +3,24 @@
 #ifndef VOLSTREAM_TOOLS_RESTORE_ELSEWHERE_H_
 #define VOLSTREAM_TOOLS_RESTORE_ELSEWHERE_H_
 
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "stages/restore.h"
 #include "tools/destination.h"
-#include "tools/log.h"
 #include "tools/output.h"
 
 namespace volstream {
 
-// Each returns the exit code, and says what there is to say.
-int ExportToOutput(const ArchiveLocation& archive, const RestoreOptions& options, Log* log,
-                   Output* output);
-int SalvageInto(const ArchiveLocation& archive, const RestoreOptions& options, Log* log);
+// Gives the tar to `output`, which is to be flushed.
+absl::Status ExportToOutput(const ArchiveLocation& archive, const RestoreOptions& options,
+                            Output* output);
+
+// Returns what there is to say where nothing is lost; ErrorKind::kPartial, with what is, where
+// something was restored.
+absl::StatusOr<std::string> SalvageInto(const ArchiveLocation& archive,
+                                        const RestoreOptions& options);
 
 }  // namespace volstream
 

@@ -47,6 +47,15 @@ absl::Status FileError(int error, std::string_view what) {
                       std::string(what).append(": ").append(strerror(error)).append(remedy));
 }
 
+absl::Status ReadError(int error, std::string_view what) {
+  if (error != EACCES && error != EPERM) return FileError(error, what);
+  return absl::Status(absl::ErrnoToStatusCode(error),
+                      std::string(what)
+                          .append(": ")
+                          .append(strerror(error))
+                          .append(": run as a user who may read it"));
+}
+
 absl::Status WriteAt(int fd, uint64_t offset, ByteSpan bytes, std::string_view what) {
   while (!bytes.empty()) {
     const ssize_t count = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));

@@ -16,6 +16,9 @@ namespace volstream {
 // "<what>: <reason>", with the remedy where there is a usual one (no space left, no permission).
 absl::Status FileError(int error, std::string_view what);
 
+// The same for what is only to be read.
+absl::Status ReadError(int error, std::string_view what);
+
 // The whole of `bytes` at `offset`; no short writes.
 absl::Status WriteAt(int fd, uint64_t offset, ByteSpan bytes, std::string_view what);
 

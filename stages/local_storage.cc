@@ -103,7 +103,7 @@ absl::StatusOr<UniqueFd> LocalStorage::OpenDirectory() const {
     if (errno == ENOENT) {
       return absl::NotFoundError(absl::StrCat(directory_, " does not exist: check the path"));
     }
-    return FileError(errno, directory_);
+    return ReadError(errno, directory_);
   }
   return fd;
 }
@@ -114,7 +114,7 @@ absl::StatusOr<std::vector<std::string>> LocalStorage::NamesIn(int dir_fd) const
   if (dir == nullptr) {
     const int error = errno;
     if (copy >= 0) close(copy);
-    return FileError(error, directory_);
+    return ReadError(error, directory_);
   }
   std::vector<std::string> names;
   while (true) {
@@ -123,7 +123,7 @@ absl::StatusOr<std::vector<std::string>> LocalStorage::NamesIn(int dir_fd) const
     if (entry == nullptr) break;
     names.emplace_back(entry->d_name);
   }
-  if (errno != 0) return FileError(errno, directory_);
+  if (errno != 0) return ReadError(errno, directory_);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -145,7 +145,7 @@ absl::Status LocalStorage::ForEach(std::string_view name_prefix, const ObjectVis
 absl::StatusOr<ObjectInfo> LocalStorage::Stat(std::string_view name) {
   const std::string path = UrlOf(name);
   struct stat info {};
-  if (stat(path.c_str(), &info) != 0) return FileError(errno, path);
+  if (stat(path.c_str(), &info) != 0) return ReadError(errno, path);
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(path, " is not a file"));
   }
@@ -189,13 +189,13 @@ absl::StatusOr<size_t> LocalStorage::ReadAt(std::string_view name, uint64_t offs
                                             MutableByteSpan out) {
   const std::string path = UrlOf(name);
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return FileError(errno, path);
+  if (!fd.valid()) return ReadError(errno, path);
   size_t total = 0;
   while (total < out.size()) {
     const ssize_t count =
         pread(fd.get(), out.data() + total, out.size() - total, static_cast<off_t>(offset + total));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return FileError(errno, path);
+    if (count < 0) return ReadError(errno, path);
     if (count == 0) break;
     total += static_cast<size_t>(count);
   }

@@ -22,6 +22,7 @@
 #include "engine/handoff.h"
 #include "engine/mutex.h"
 #include "engine/part_assembler.h"
+#include "engine/start_threads.h"
 #include "engine/status_macros.h"
 #include "engine/ticker.h"
 
@@ -243,13 +244,22 @@ void Pipeline::Impl::RunGraph() {
     const auto nodes = std::make_unique<Graph>();
     // The source thread counts as work of the graph until it ends.
     nodes->graph.reserve_wait();
-    std::thread source([this, &nodes] {
-      ReadSource(nodes.get());
+    std::vector<std::thread> source;
+    const absl::Status started = StartThreads(
+        1,
+        [this, &nodes] {
+          ReadSource(nodes.get());
+          LeaveSource();
+          nodes->graph.release_wait();
+        },
+        &source);
+    if (!started.ok()) {
+      error_.Set(started);
       LeaveSource();
       nodes->graph.release_wait();
-    });
+    }
     nodes->graph.wait_for_all();
-    source.join();
+    for (std::thread& thread : source) thread.join();
   });
   serial_.Take();
   FinishStream();

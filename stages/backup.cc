@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,11 +14,11 @@
 #include "engine/status_macros.h"
 #include "engine/ticker.h"
 #include "stages/archive_name.h"
+#include "stages/backup_index.h"
 #include "stages/destination_check.h"
 #include "stages/error_kind.h"
 #include "stages/gzip_codec.h"
 #include "stages/host_name.h"
-#include "stages/index_writer.h"
 #include "stages/part_hash.h"
 #include "stages/part_plan.h"
 #include "stages/plan_index.h"
@@ -46,35 +45,6 @@ std::string StemOf(const BackupOptions& options) {
   // Docker keeps the volume X in .../volumes/X/_data.
   if (path.filename() == "_data") path = path.parent_path();
   return StemFrom(path.filename().string());
-}
-
-// Asks the plan for entries once its stream has ended, and with that what was left out.
-std::unique_ptr<IndexWriter> IndexOf(const VolumePlan* plan, const TarSource* source) {
-  auto entries = std::make_shared<std::optional<PlanIndex>>();
-  return std::make_unique<IndexWriter>(IndexedStream::kOwnTar, MaxIndexBytes(*plan),
-                                       [=](IndexedEntry* entry) {
-                                         if (!entries->has_value())
-                                           entries->emplace(plan, source->LeftOut());
-                                         return (*entries)->Next(entry);
-                                       });
-}
-
-// Hears of a tar stream's entries as they pass.
-std::unique_ptr<IndexWriter> IndexOf(const BackupOptions& options) {
-  const IndexedStream kind =
-      options.stream_is_tar ? IndexedStream::kForeignTar : IndexedStream::kRaw;
-  auto index = std::make_unique<IndexWriter>(kind, /*max_bytes=*/0, nullptr);
-  if (options.stream_is_tar) {
-    options.stream->VisitEntries(
-        [writer = index.get()](const EntryInfo& info, const EntryPlace& place, bool sparse) {
-          IndexedEntry entry;
-          static_cast<EntryInfo&>(entry) = info;
-          entry.place = place;
-          entry.sparse = sparse;
-          return writer->Add(std::move(entry));
-        });
-  }
-  return index;
 }
 
 // What surrounds the reading of the source: Begin calls before_read, End after_read, once, and the
@@ -368,11 +338,11 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   std::unique_ptr<IndexWriter> index;
   if (plan != nullptr) {
     auto tar_source = std::make_unique<TarSource>(plan.get(), &warnings);
-    index = IndexOf(plan.get(), tar_source.get());
+    index = NewIndexWriter(plan.get(), tar_source.get());
     source = std::move(tar_source);
   } else {
     source = std::make_unique<StreamSource>(options_.stream);
-    index = IndexOf(options_);
+    index = NewIndexWriter(options_.stream, options_.stream_is_tar);
   }
   Md5PartHasher part_hasher;
   StreamHasher stream_hasher;
@@ -390,10 +360,8 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   }
   VS_RETURN_IF_ERROR(FailedDestination(*report));
   PipelineJob job{source.get(), codec.get(), &part_hasher, {&stream_hasher}, {}};
-  if (index != nullptr) {
-    job.observers.push_back(index.get());
-    job.tail = index.get();
-  }
+  job.observers.push_back(index.get());
+  job.tail = index.get();
   StreamLimit stream_limit(pipeline_options.parts, limits);
   if (plan == nullptr) job.observers.push_back(&stream_limit);
   for (const std::unique_ptr<PartSink>& sink : sinks) job.sinks.push_back(sink.get());
@@ -429,7 +397,10 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.SetParts(pipeline_options.parts);
   receipt.part_count = run.summary.parts.size();
   receipt.tar_bytes = run.stats.source_bytes;
-  if (index != nullptr) receipt.index_bytes = index->bytes();
+  receipt.index_bytes = index->bytes();
+  if (!index->left_out().empty()) {
+    warnings.Add(options_.source, absl::StrCat("the archive has no index: ", index->left_out()));
+  }
   if (plan != nullptr) {
     receipt.entries = plan->entries().size();
     receipt.excluded = plan->excluded();

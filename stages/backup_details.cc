@@ -6,7 +6,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "engine/guarded.h"
 #include "engine/mutex.h"
+#include "engine/start_threads.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/archive_name.h"
@@ -90,7 +92,8 @@ class Readers {
   Readers(Storage* storage, const std::vector<BackupInfo>& backups)
       : storage_(storage), backups_(backups), slots_(std::min(kDetailsAhead, backups.size())) {
     const size_t count = std::min<size_t>(kDetailReads, backups.size());
-    for (size_t i = 0; i < count; ++i) threads_.emplace_back([this] { Loop(); });
+    start_status_ = StartThreads(
+        count, [this] { Loop(); }, &threads_);
   }
 
   ~Readers() {
@@ -103,6 +106,7 @@ class Readers {
 
   // The details of the next backup, in order.
   absl::StatusOr<BackupDetails> Next() ABSL_LOCKS_EXCLUDED(mu_) {
+    VS_RETURN_IF_ERROR(start_status_);
     MutexLock lock(&mu_);
     std::optional<absl::StatusOr<BackupDetails>>& slot = slots_[next_visit_ % slots_.size()];
     mu_.Await([&slot] { return slot.has_value(); });
@@ -123,7 +127,12 @@ class Readers {
         if (stop_ || next_read_ == backups_.size()) return;
         index = next_read_++;
       }
-      absl::StatusOr<BackupDetails> details = ReadDetails(storage_, backups_[index]);
+      absl::StatusOr<BackupDetails> details = BackupDetails();
+      const absl::Status status = Guarded([&] {
+        details = ReadDetails(storage_, backups_[index]);
+        return absl::OkStatus();
+      });
+      if (!status.ok()) details = status;
       MutexLock lock(&mu_);
       slots_[index % slots_.size()] = std::move(details);
     }
@@ -136,6 +145,7 @@ class Readers {
   size_t next_read_ ABSL_GUARDED_BY(mu_) = 0;
   size_t next_visit_ ABSL_GUARDED_BY(mu_) = 0;
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status start_status_;
   std::vector<std::thread> threads_;  // last: they use the rest
 };
 

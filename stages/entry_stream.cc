@@ -1,15 +1,11 @@
 #include "stages/entry_stream.h"
 
 #include <algorithm>
-#include <deque>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "engine/mutex.h"
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
 #include "stages/index_page.h"
@@ -18,9 +14,6 @@
 namespace volstream {
 namespace {
 
-// Entries go from thread to thread in batches, of which so many wait.
-constexpr size_t kBatchEntries = 512;
-constexpr size_t kMaxBatches = 4;
 // A hard link to a hard link is damage; this ends a circle of them.
 constexpr int kMaxLinkSteps = 8;
 
@@ -40,28 +33,17 @@ absl::StatusOr<EntryInfo> ResolveBy(const Find& find, const EntryInfo& link) {
   return link;
 }
 
-// A walk of an index, turned from calls into a stream by a thread.
 class IndexStream : public EntryStream {
  public:
-  explicit IndexStream(ArchiveListing* archive)
-      : archive_(*archive), thread_([this] { Produce(); }) {}
-
-  ~IndexStream() override {
-    {
-      MutexLock lock(&mu_);
-      stop_ = true;
-    }
-    thread_.join();
-  }
+  explicit IndexStream(ArchiveIndex* index) : index_(index), cursor_(index->Entries()) {}
 
   absl::StatusOr<const EntryInfo*> Next() override {
-    if (at_ == batch_.size()) VS_RETURN_IF_ERROR(TakeBatch());
-    if (batch_.empty()) return nullptr;
-    const EntryInfo* const entry = &batch_[at_++];
+    VS_ASSIGN_OR_RETURN(const IndexedEntry* entry, cursor_.Next());
+    if (entry == nullptr) return nullptr;
     // Else the comparison would tell nonsense.
     if (begun_ && ComparePaths(last_path_, entry->path) >= 0) {
       return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
-                       absl::StrCat(archive_.file()->Url(), ": the index is damaged: ",
+                       absl::StrCat(index_->file()->Url(), ": the index is damaged: ",
                                     PrintablePath(entry->path), " is not in its order"));
     }
     begun_ = true;
@@ -70,9 +52,9 @@ class IndexStream : public EntryStream {
   }
 
   absl::StatusOr<EntryInfo> Resolve(const EntryInfo& link) override {
-    // The thread is at work on the other one.
+    // The cursor is at work on the other one, and each has a window of its own.
     if (lookup_ == nullptr) {
-      VS_ASSIGN_OR_RETURN(lookup_, ArchiveIndex::Open(archive_.file()));
+      VS_ASSIGN_OR_RETURN(lookup_, ArchiveIndex::Open(index_->file()));
     }
     return ResolveBy(
         [this](const std::string& path) -> absl::StatusOr<std::optional<EntryInfo>> {
@@ -86,53 +68,11 @@ class IndexStream : public EntryStream {
   bool exact_times() const override { return true; }
 
  private:
-  using Batch = std::vector<EntryInfo>;
-
-  void Produce() ABSL_LOCKS_EXCLUDED(mu_) {
-    Batch batch;
-    absl::Status status = archive_.ForEach({""}, [&](const EntryInfo& entry) {
-      batch.push_back(entry);
-      return batch.size() < kBatchEntries || Put(std::exchange(batch, {})) ? absl::OkStatus()
-                                                                           : StopVisiting();
-    });
-    if (status.ok() && !batch.empty()) Put(std::move(batch));
-    MutexLock lock(&mu_);
-    end_ = std::move(status);
-  }
-
-  // False if nobody wants more.
-  bool Put(Batch batch) ABSL_LOCKS_EXCLUDED(mu_) {
-    MutexLock lock(&mu_);
-    mu_.Await(
-        [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || batches_.size() < kMaxBatches; });
-    if (!stop_) batches_.push_back(std::move(batch));
-    return !stop_;
-  }
-
-  // An empty one at the end.
-  absl::Status TakeBatch() ABSL_LOCKS_EXCLUDED(mu_) {
-    MutexLock lock(&mu_);
-    mu_.Await([this]()
-                  ABSL_NO_THREAD_SAFETY_ANALYSIS { return !batches_.empty() || end_.has_value(); });
-    at_ = 0;
-    batch_.clear();
-    if (batches_.empty()) return *end_;
-    batch_ = std::move(batches_.front());
-    batches_.pop_front();
-    return absl::OkStatus();
-  }
-
-  ArchiveListing& archive_;
+  ArchiveIndex* const index_;
+  ArchiveIndex::Cursor cursor_;
   std::unique_ptr<ArchiveIndex> lookup_;
-  Batch batch_;
-  size_t at_ = 0;
   bool begun_ = false;
   std::string last_path_;
-  Mutex mu_;
-  std::deque<Batch> batches_ ABSL_GUARDED_BY(mu_);
-  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);  // once all is put
-  bool stop_ ABSL_GUARDED_BY(mu_) = false;
-  std::thread thread_;  // last: it uses the rest
 };
 
 // All entries in memory, sorted; of several of one path the last, which a restore leaves.
@@ -190,7 +130,7 @@ class SortedStream : public EntryStream {
 
 absl::StatusOr<std::unique_ptr<EntryStream>> EntryStream::OfArchive(ArchiveListing* archive) {
   if (!archive->sorted()) return SortedStream::Make(archive);
-  return std::make_unique<IndexStream>(archive);
+  return std::make_unique<IndexStream>(archive->index());
 }
 
 }  // namespace volstream

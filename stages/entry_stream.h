@@ -1,7 +1,7 @@
 // EntryStream: the entries of an archive or a directory one at a time, in the order of
 // ComparePaths, each path once: what two of them need to be compared.
 //
-// Threads: one at a time; a stream over an index has a thread of its own that reads ahead.
+// Threads: one at a time.
 #ifndef VOLSTREAM_STAGES_ENTRY_STREAM_H_
 #define VOLSTREAM_STAGES_ENTRY_STREAM_H_
 

@@ -74,7 +74,10 @@ struct FreeDecompressor {
 }  // namespace
 
 absl::StatusOr<IndexBlob> EncodeIndexBlob(std::string_view raw) {
-  VS_CHECK(raw.size() <= kMaxBlobBytes);
+  if (raw.size() > kMaxBlobBytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a page of the index has ", raw.size(), " bytes, more than a reader takes"));
+  }
   const std::unique_ptr<libdeflate_compressor, FreeCompressor> compressor(
       libdeflate_alloc_compressor(kLevel));
   if (compressor == nullptr) return absl::ResourceExhaustedError("no memory for a compressor");
@@ -186,7 +189,7 @@ absl::StatusOr<IndexFooter> DecodeIndexFooter(ByteSpan tail, uint64_t archive_by
   if (footer.index_offset > index_end || footer.index_bytes != index_end - footer.index_offset ||
       footer.directory_offset < footer.index_offset || footer.directory_offset > index_end ||
       footer.directory_bytes != index_end - footer.directory_offset ||
-      footer.directory_bytes > kMaxBlobBytes || footer.tar_bytes > INT64_MAX ||
+      footer.directory_bytes > kMaxBlobMemberBytes || footer.tar_bytes > INT64_MAX ||
       (footer.raw && (footer.own_tar || footer.entry_count != 0))) {
     return DamagedIndex("its footer does not fit the archive");
   }

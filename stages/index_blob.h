@@ -24,8 +24,10 @@ inline constexpr size_t kEmptyMemberBytes = 26;
 // Of data in the footer's subfield.
 inline constexpr size_t kFooterDataBytes = 88;
 inline constexpr size_t kFooterBytes = kEmptyMemberBytes + kFooterDataBytes;
-// Of one piece of the index, uncompressed: what a reader takes at most.
-inline constexpr size_t kMaxBlobBytes = 64 * kMiB;
+// Of one piece of the index, uncompressed, and of the members that carry it: what a reader takes at
+// most.
+inline constexpr size_t kMaxBlobBytes = 16 * kMiB;
+inline constexpr size_t kMaxBlobMemberBytes = 2 * kMaxBlobBytes;
 
 // The bytes of a piece in the archive, and what a directory says of it.
 struct IndexBlob {
@@ -33,7 +35,7 @@ struct IndexBlob {
   uint64_t xxh3 = 0;    // of the payload that they carry
 };
 
-// REQUIRES: raw.size() <= kMaxBlobBytes.
+// kResourceExhausted for more than kMaxBlobBytes.
 absl::StatusOr<IndexBlob> EncodeIndexBlob(std::string_view raw);
 
 // The raw bytes of the piece that `members` is. kDataLoss unless it is exactly such members and

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "stages/index_blob.h"
 #include "stages/little_endian.h"
 
 namespace volstream {
@@ -19,7 +20,8 @@ void AppendPage(const IndexDirectory::Page& page, std::string* out) {
 }
 
 void TakePage(ByteCursor* cursor, IndexDirectory::Page* page) {
-  page->bytes = cursor->Varint();
+  // More, and the sums below cannot fit.
+  page->bytes = std::min<uint64_t>(cursor->Varint(), kMaxBlobMemberBytes + 1);
   page->xxh3 = cursor->Fixed<uint64_t>();
   page->count = cursor->Varint();
 }
@@ -65,13 +67,15 @@ absl::StatusOr<IndexDirectory> IndexDirectory::Decode(ByteSpan raw, const IndexF
   ByteCursor cursor(raw);
   const uint64_t entry_pages = cursor.Varint();
   const uint64_t member_pages = cursor.Varint();
-  // Each takes a byte at least.
-  if (entry_pages > raw.size() || member_pages > raw.size()) return DamagedDirectory("is cut off");
+  if (entry_pages > kMaxPages || member_pages > kMaxPages) {
+    return DamagedDirectory("has more pages than volstream reads");
+  }
   IndexDirectory directory;
   uint64_t offset = footer.index_offset;
   uint64_t entries = 0;
   uint64_t tar_offset = 0;
   std::string path;
+  uint64_t path_bytes = 0;
   for (uint64_t i = 0; i < entry_pages && !cursor.failed(); ++i) {
     EntryPage page;
     TakePage(&cursor, &page);
@@ -82,9 +86,13 @@ absl::StatusOr<IndexDirectory> IndexDirectory::Decode(ByteSpan raw, const IndexF
     page.tar_offset = tar_offset;
     const uint64_t shared = cursor.Varint();
     const ByteSpan rest = cursor.Bytes(cursor.Varint());
-    if (shared > path.size() || page.count == 0) return DamagedDirectory("has an impossible page");
+    if (shared > path.size() || page.count == 0 || page.bytes > kMaxBlobMemberBytes)
+      return DamagedDirectory("has an impossible page");
     path.resize(shared);
     path.append(reinterpret_cast<const char*>(rest.data()), rest.size());
+    path_bytes += path.size();
+    if (path_bytes > kMaxPathBytes)
+      return DamagedDirectory("has longer paths than volstream reads");
     page.first_path = path;
     directory.entry_pages.push_back(std::move(page));
   }
@@ -103,7 +111,9 @@ absl::StatusOr<IndexDirectory> IndexDirectory::Decode(ByteSpan raw, const IndexF
     page.tar_offset = tar_offset;
     page.tar_bytes = cursor.Varint();
     AddUpTo(footer.tar_bytes, page.tar_bytes, &tar_offset);
-    if (page.count == 0) return DamagedDirectory("has an impossible page");
+    if (page.count == 0 || page.bytes > kMaxBlobMemberBytes) {
+      return DamagedDirectory("has an impossible page");
+    }
     directory.member_pages.push_back(page);
   }
   if (!cursor.complete()) return DamagedDirectory("is cut off");

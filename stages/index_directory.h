@@ -14,6 +14,10 @@
 namespace volstream {
 
 struct IndexDirectory {
+  // What a reader takes at most: with full pages, 500 million entries.
+  static constexpr uint64_t kMaxPages = uint64_t{1} << 18;
+  static constexpr uint64_t kMaxPathBytes = 16 * kMiB;  // of all first paths together
+
   // Pages follow one another from the index's offset on: those of entries, then those of members.
   struct Page {
     uint64_t offset = 0;      // in the archive; not written, as it follows from the sizes

@@ -38,8 +38,6 @@ constexpr uint8_t kSparse = 0x80;
 
 constexpr int64_t kNanoseconds = 1'000'000'000;
 constexpr int64_t kMaxSeconds = 9'000'000'000;
-// Names of any length are allowed; no file system has one of this.
-constexpr uint64_t kMaxPathBytes = kMiB;
 
 absl::Status DamagedPage(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("the index is damaged: ", what));
@@ -163,7 +161,7 @@ absl::Status EntryPageReader::Parse() {
   std::vector<ByteCursor>& column = columns_;
   const uint64_t shared = column[kShared].Varint();
   const ByteSpan suffix = column[kSuffixes].Bytes(column[kSuffixBytes].Varint());
-  if (shared > entry_.path.size() || shared + suffix.size() > kMaxPathBytes) {
+  if (shared > entry_.path.size() || shared + suffix.size() > kMaxIndexedPathBytes) {
     return DamagedPage("an impossible path");
   }
   entry_.path.resize(shared);
@@ -249,7 +247,7 @@ absl::StatusOr<std::vector<MemberExtent>> ParseMemberPage(ByteSpan page, uint64_
   ByteCursor cursor(page);
   ByteCursor archive_sizes(cursor.Bytes(cursor.Varint()));
   ByteCursor tar_sizes(cursor.Bytes(cursor.Varint()));
-  if (!cursor.complete() || count > archive_sizes.left()) {
+  if (!cursor.complete() || count > archive_sizes.left() || count > kMaxPageMembers) {
     return DamagedPage("a page of members has other columns than it should");
   }
   std::vector<MemberExtent> members;

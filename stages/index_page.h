@@ -25,6 +25,12 @@ int ComparePaths(std::string_view a, std::string_view b);
 // Whether `path` is `directory` or lies below it; everything lies below the root.
 bool IsUnder(std::string_view path, std::string_view directory);
 
+// Of one path, and of a link's target: names of any length are allowed, but no file system has one
+// of this.
+inline constexpr uint64_t kMaxIndexedPathBytes = kMiB;
+// A reader takes pages of up to so many members; a writer makes smaller ones.
+inline constexpr uint64_t kMaxPageMembers = 65'536;
+
 // Collects entries, one after another in the tar.
 class EntryPageBuilder {
  public:

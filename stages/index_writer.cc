@@ -17,7 +17,18 @@ IndexWriter::IndexWriter(IndexedStream stream, uint64_t max_bytes, NextEntry nex
   footer_.raw = stream == IndexedStream::kRaw;
 }
 
+absl::Status IndexWriter::LeaveOut(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  if (left_out_.empty()) left_out_ = std::string(status.message());
+  step_ = Step::kDone;
+  return absl::OkStatus();
+}
+
 absl::Status IndexWriter::Add(IndexedEntry entry) {
+  if (!left_out_.empty()) return absl::OkStatus();
+  if (entry.path.size() > kMaxIndexedPathBytes || entry.link_target.size() > kMaxIndexedPathBytes) {
+    return LeaveOut(absl::ResourceExhaustedError("a name in it is longer than 1 MiB"));
+  }
   if (entry.place.tar_offset < entries_end_) {
     return absl::InternalError(absl::StrCat("the entry at byte ", entry.place.tar_offset,
                                             " of the tar begins within the one before it"));
@@ -25,7 +36,10 @@ absl::Status IndexWriter::Add(IndexedEntry entry) {
   entry.place.header_bytes += entry.place.tar_offset - entries_end_;
   entry.place.tar_offset = entries_end_;
   entries_end_ = entry.place.end_offset();
-  if (entries_.full()) VS_RETURN_IF_ERROR(FinishEntryPage());
+  if (entries_.full()) {
+    VS_RETURN_IF_ERROR(LeaveOut(FinishEntryPage()));
+    if (!left_out_.empty()) return absl::OkStatus();
+  }
   entries_.Add(entry);
   return absl::OkStatus();
 }
@@ -84,6 +98,20 @@ absl::Status IndexWriter::RefillEntries() {
   return absl::OkStatus();
 }
 
+// What a reader would not take.
+absl::Status IndexWriter::CheckDirectory() const {
+  uint64_t path_bytes = 0;
+  for (const IndexDirectory::EntryPage& page : directory_.entry_pages) {
+    path_bytes += page.first_path.size();
+  }
+  if (directory_.entry_pages.size() <= IndexDirectory::kMaxPages &&
+      directory_.member_pages.size() <= IndexDirectory::kMaxPages &&
+      path_bytes <= IndexDirectory::kMaxPathBytes) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError("its names are too many or too long");
+}
+
 absl::Status IndexWriter::Refill() {
   ready_.clear();
   ready_used_ = 0;
@@ -96,6 +124,7 @@ absl::Status IndexWriter::Refill() {
       step_ = Step::kDirectory;
       return absl::OkStatus();
     case Step::kDirectory: {
+      VS_RETURN_IF_ERROR(CheckDirectory());
       VS_ASSIGN_OR_RETURN(IndexBlob blob, EncodeIndexBlob(directory_.Encode()));
       footer_.directory_offset = footer_.index_offset + bytes_;
       footer_.directory_bytes = blob.members.size();
@@ -117,7 +146,11 @@ absl::Status IndexWriter::Refill() {
 
 absl::StatusOr<size_t> IndexWriter::Next(uint64_t encoded_offset, MutableByteSpan out) {
   if (bytes_ == 0) footer_.index_offset = encoded_offset;
-  while (ready_used_ == ready_.size() && step_ != Step::kDone) VS_RETURN_IF_ERROR(Refill());
+  while (ready_used_ == ready_.size() && step_ != Step::kDone) {
+    VS_RETURN_IF_ERROR(LeaveOut(Refill()));
+  }
+  // Pages that were written already are passed over, as there is no footer.
+  if (!left_out_.empty()) return 0;
   const size_t count = std::min(out.size(), ready_.size() - ready_used_);
   std::memcpy(out.data(), ready_.data() + ready_used_, count);
   ready_used_ += count;

@@ -41,15 +41,20 @@ class IndexWriter : public StreamObserver, public StreamTail {
   uint64_t MaxBytes() const override { return max_bytes_; }
   absl::StatusOr<size_t> Next(uint64_t encoded_offset, MutableByteSpan out) override;
 
-  // Of the index with its footer, once it is written.
-  uint64_t bytes() const { return bytes_; }
+  // Of the index with its footer, once it is written; 0 if there is none.
+  uint64_t bytes() const { return left_out_.empty() ? bytes_ : 0; }
+  // Why there is no index, as it would have what no reader takes; empty if there is one.
+  const std::string& left_out() const { return left_out_; }
   uint64_t entries() const { return footer_.entry_count; }
 
  private:
   enum class Step { kEntries, kMembers, kDirectory, kFooter, kDone };
 
+  // Keeps kResourceExhausted as the reason for no index.
+  absl::Status LeaveOut(const absl::Status& status);
   absl::Status FinishEntryPage();
   absl::Status FinishMemberPage();
+  absl::Status CheckDirectory() const;
   // Puts what comes next into ready_.
   absl::Status Refill();
   absl::Status RefillEntries();
@@ -67,6 +72,7 @@ class IndexWriter : public StreamObserver, public StreamTail {
   std::string ready_;
   size_t ready_used_ = 0;
   uint64_t bytes_ = 0;
+  std::string left_out_;
 };
 
 }  // namespace volstream

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/guarded.h"
 #include "engine/pipeline.h"
+#include "engine/start_threads.h"
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
 #include "stages/gzip_member.h"
@@ -134,12 +135,16 @@ class PipelineMemberInput : public MemberInput {
         codec_(sizes.member_tar_bytes),
         observer_(options.on_member),
         pipeline_(std::make_shared<Pipeline>(
-            sizes.pipeline, PipelineJob{&source_, &codec_, &hasher_, {&observer_}, {&queue_}})),
-        thread_([this] { Run(); }) {}
+            sizes.pipeline, PipelineJob{&source_, &codec_, &hasher_, {&observer_}, {&queue_}})) {}
+
+  absl::Status Start() {
+    return StartThreads(
+        1, [this] { Run(); }, &thread_);
+  }
 
   ~PipelineMemberInput() override {
     Cancel();
-    thread_.join();
+    for (std::thread& thread : thread_) thread.join();
   }
 
   absl::StatusOr<SharedBytes> Next() override {
@@ -190,7 +195,7 @@ class PipelineMemberInput : public MemberInput {
   NoHasher hasher_;
   PartQueue queue_;
   const std::shared_ptr<Pipeline> pipeline_;
-  std::thread thread_;
+  std::vector<std::thread> thread_;  // one, once it is started
 };
 
 }  // namespace
@@ -210,8 +215,9 @@ absl::StatusOr<std::unique_ptr<MemberInput>> MemberInput::Open(ArchiveFile* file
     extents.push_back(ReadExtent{run.archive_offset, run.archive_bytes});
   }
   if (extents.empty()) extents.push_back(ReadExtent{0, file->bytes()});
-  return std::unique_ptr<MemberInput>(
-      std::make_unique<PipelineMemberInput>(file, *sizes, extents, options));
+  auto input = std::make_unique<PipelineMemberInput>(file, *sizes, extents, options);
+  VS_RETURN_IF_ERROR(input->Start());
+  return input;
 }
 
 }  // namespace volstream

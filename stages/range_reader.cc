@@ -6,6 +6,8 @@
 
 #include "engine/check.h"
 #include "engine/guarded.h"
+#include "engine/start_threads.h"
+#include "engine/status_macros.h"
 
 namespace volstream {
 namespace {
@@ -42,7 +44,8 @@ RangeReader::RangeReader(ArchiveFile* file, const std::vector<ReadExtent>& exten
   // A thread for each range that the extents may become while ranges are still the smallest.
   const uint64_t most = BytesOf(extents_) / next_range_bytes_ + extents_.size();
   const uint64_t count = std::min<uint64_t>(static_cast<uint64_t>(options_.connections), most);
-  for (uint64_t i = 0; i < count; ++i) threads_.emplace_back([this] { Fetch(); });
+  start_status_ = StartThreads(
+      count, [this] { Fetch(); }, &threads_);
 }
 
 RangeReader::~RangeReader() {
@@ -102,6 +105,7 @@ void RangeReader::Fetch() {
 }
 
 absl::StatusOr<size_t> RangeReader::Read(MutableByteSpan out) {
+  VS_RETURN_IF_ERROR(start_status_);
   size_t total = 0;
   while (total < out.size()) {
     const uint8_t* from = nullptr;

@@ -96,6 +96,7 @@ class RangeReader {
   bool failed_ ABSL_GUARDED_BY(mu_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t buffer_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Status start_status_;  // set once, before anybody reads
   std::vector<std::thread> threads_;
 };
 

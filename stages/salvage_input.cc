@@ -150,8 +150,10 @@ absl::Status SalvageInput::StepByExtents() {
     return absl::DataLossError(file_->Url() + ": the members that its index names overlap");
   }
   position_ = extent.archive_offset;
-  VS_ASSIGN_OR_RETURN(const ByteSpan member,
-                      Peek(position_, static_cast<size_t>(extent.archive_bytes)));
+  // No sound index speaks of larger ones.
+  const uint64_t member_bytes =
+      std::min<uint64_t>(extent.archive_bytes, 2 * InflateCodec::kMaxMemberTarBytes);
+  VS_ASSIGN_OR_RETURN(const ByteSpan member, Peek(position_, static_cast<size_t>(member_bytes)));
   std::optional<SharedBytes> content;
   if (member.size() == extent.archive_bytes &&
       extent.tar_bytes <= InflateCodec::kMaxMemberTarBytes) {

@@ -251,5 +251,23 @@ TEST_F(StandardInput, RetentionCountsStreamsOfOneName) {
   EXPECT_EQ(archives, 2u);
 }
 
+TEST_F(StandardInput, AnArchiveWithANameLongerThanAnyIsStoredWithoutAnIndex) {
+  const std::string tar = directory_ / "tar";
+  const std::string make =
+      "import sys, tarfile\n"
+      "t = tarfile.open(sys.argv[1], 'w', format=tarfile.PAX_FORMAT)\n"
+      "t.addfile(tarfile.TarInfo('a'))\n"
+      "t.addfile(tarfile.TarInfo('n/' * 700000 + 'x'))\n"
+      "t.close()\n";
+  ASSERT_EQ(Command({"python3", "-c", make, tar}).Run().exit_code, 0);
+  const CommandResult result =
+      Volstream({"backup", "-", "--to", backups_, "--name", "in"}).StdinFrom(tar).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(result.err.find("no index"), std::string::npos) << result;
+  const nlohmann::json receipt = ReceiptOf(backups_ + "/" + ArchivesIn(backups_).at(0));
+  EXPECT_EQ(receipt["index_bytes"], 0);
+  EXPECT_EQ(receipt["entries"], 2);
+}
+
 }  // namespace
 }  // namespace volstream

@@ -23,6 +23,25 @@ constexpr size_t kMaxHeaders = 200;
 // Linux gives up after nine probes.
 constexpr long kKeepAliveSeconds = 15;  // NOLINT(google-runtime-int): libcurl's type
 
+size_t OnPull(char* out, size_t size, size_t count, void* context) {
+  CurlJob& job = *static_cast<CurlJob*>(context);
+  const PulledBody pulled =
+      job.request.pull_body(MutableByteSpan(reinterpret_cast<uint8_t*>(out), size * count));
+  switch (pulled.state) {
+    case PulledBody::State::kBytes:
+      return pulled.bytes;
+    case PulledBody::State::kEnd:
+      return 0;
+    case PulledBody::State::kLater:
+      job.starved = true;
+      return CURL_READFUNC_PAUSE;
+    case PulledBody::State::kGiveUp:
+      break;
+  }
+  job.gave_up = true;
+  return CURL_READFUNC_ABORT;
+}
+
 size_t OnRead(char* out, size_t size, size_t count, void* context) {
   CurlJob& job = *static_cast<CurlJob*>(context);
   size_t bytes = std::min(size * count, job.request.body.size() - job.sent_bytes);
@@ -44,7 +63,8 @@ size_t OnRead(char* out, size_t size, size_t count, void* context) {
 // libcurl rewinds when a kept connection turns out to be dead after it took some of the body.
 int OnSeek(void* context, curl_off_t offset, int origin) {
   CurlJob& job = *static_cast<CurlJob*>(context);
-  if (origin != SEEK_SET || offset < 0 || static_cast<uint64_t>(offset) > job.request.body.size()) {
+  if (origin != SEEK_SET || offset < 0 || job.request.pull_body ||
+      static_cast<uint64_t>(offset) > job.request.body.size()) {
     return CURL_SEEKFUNC_CANTSEEK;
   }
   job.sent_bytes = static_cast<size_t>(offset);
@@ -186,6 +206,13 @@ absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, Cur
       break;
     case HttpMethod::kPut:
       Set(easy, CURLOPT_UPLOAD, 1L);
+      if (request.pull_body) {
+        Set(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t{-1});  // in chunks
+        // A kept connection may turn out to be dead, and the body cannot be sent again.
+        Set(easy, CURLOPT_FRESH_CONNECT, 1L);
+        Set(easy, CURLOPT_UPLOAD_BUFFERSIZE, Long(options.upload_buffer_bytes));
+        break;
+      }
       Set(easy, CURLOPT_INFILESIZE_LARGE, body_bytes);
       // libcurl allocates this a transfer, so a small body gets a small one.
       Set(easy, CURLOPT_UPLOAD_BUFFERSIZE,
@@ -199,7 +226,7 @@ absl::Status PrepareCurlJob(CURL* easy, const CurlTransportOptions& options, Cur
       Set(easy, CURLOPT_POSTFIELDSIZE_LARGE, body_bytes);
       break;
   }
-  Set(easy, CURLOPT_READFUNCTION, OnRead);
+  Set(easy, CURLOPT_READFUNCTION, request.pull_body ? OnPull : OnRead);
   Set(easy, CURLOPT_READDATA, static_cast<void*>(job));
   Set(easy, CURLOPT_SEEKFUNCTION, OnSeek);
   Set(easy, CURLOPT_SEEKDATA, static_cast<void*>(job));
@@ -272,6 +299,9 @@ absl::Status CurlJobStatus(CURL* easy, CURLcode code, const CurlJob& job,
     case CURLE_SSL_CERTPROBLEM:
       return absl::FailedPreconditionError(
           absl::StrCat("the TLS client certificate cannot be used (", detail, ")"));
+    case CURLE_ABORTED_BY_CALLBACK:
+      if (job.gave_up) return absl::CancelledError("the sender gave up");
+      return absl::UnavailableError(detail);
     case CURLE_WRITE_ERROR:
       if (job.refused) return absl::CancelledError("the receiver wanted no more");
       if (job.over_cap) {

@@ -30,6 +30,8 @@ struct CurlJob {
   RateLimit::Ticket send_ticket;
   bool paused = false;  // until send_limit lets the body go on, at
   RateLimit::TimePoint resume_at;
+  bool starved = false;        // request.pull_body had nothing; until a Wake
+  bool gave_up = false;        // request.pull_body did
   bool head_complete = false;  // of the final answer
   bool over_cap = false;
   bool refused = false;  // on_body wanted no more

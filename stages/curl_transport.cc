@@ -48,6 +48,10 @@ class CurlTransport::Loop {
     queue_.Sweep();
     curl_multi_wakeup(multi_);
   }
+  void Wake() {
+    woken_ = true;
+    curl_multi_wakeup(multi_);
+  }
   void CancelAll() {
     queue_.CancelAll();
     curl_multi_wakeup(multi_);
@@ -70,6 +74,8 @@ class CurlTransport::Loop {
   // Lets transfers go on whose rate limit has something for them; returns until when the others
   // have to wait.
   absl::Duration ResumePaused();
+  // After a Wake: lets transfers go on whose body had nothing to send.
+  void ResumeStarved();
   // Takes the transfer out of the multi, which lets go of its buffers.
   std::unique_ptr<CurlJob> Detach(CURL* easy);
   void Complete(std::unique_ptr<CurlJob> job, absl::Status status);
@@ -88,6 +94,7 @@ class CurlTransport::Loop {
   std::vector<CURL*> idle_handles_;
 
   std::atomic<int> concurrency_{std::numeric_limits<int>::max()};
+  std::atomic<bool> woken_{false};
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> connections_{0};
   std::atomic<uint64_t> bytes_sent_{0};
@@ -127,6 +134,7 @@ void CurlTransport::Loop::Run() {
     EndCancelled(signals.look_for_cancelled);
     StartDue();
     int running = 0;
+    ResumeStarved();
     ResumePaused();
     curl_multi_perform(multi_, &running);
     ReadMessages();
@@ -251,6 +259,16 @@ absl::Duration CurlTransport::Loop::ResumePaused() {
   return wait;
 }
 
+void CurlTransport::Loop::ResumeStarved() {
+  // Before the bodies are asked: one that has nothing even now is woken again.
+  if (!woken_.exchange(false)) return;
+  for (const auto& [easy, job] : active_) {
+    if (!std::exchange(job->starved, false)) continue;
+    // May call the read callback.
+    curl_easy_pause(easy, CURLPAUSE_CONT);
+  }
+}
+
 int CurlTransport::Loop::PollTimeoutMs() {
   absl::Duration wait = std::min(kIdlePoll, ResumePaused());
   // With all connections in use, a due request has to wait for one, not for a timer.
@@ -272,6 +290,7 @@ void CurlTransport::Submit(HttpRequest request, Done done) {
   loop_->Submit(std::move(request), std::move(done));
 }
 void CurlTransport::Sweep() { loop_->Sweep(); }
+void CurlTransport::Wake() { loop_->Wake(); }
 void CurlTransport::SetConcurrency(int transfers) { loop_->SetConcurrency(transfers); }
 void CurlTransport::CancelAll() { loop_->CancelAll(); }
 CurlTransport::Usage CurlTransport::usage() const { return loop_->usage(); }

@@ -46,6 +46,7 @@ class CurlTransport : public HttpTransport {
 
   void Submit(HttpRequest request, Done done) override;
   void Sweep() override;
+  void Wake() override;
   void SetConcurrency(int transfers) override;
   void CancelAll() override;
 

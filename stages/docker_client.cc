@@ -261,11 +261,13 @@ absl::Status DockerClient::UnpauseContainer(const std::string& id) {
 
 absl::StatusOr<std::string> DockerClient::CreateReader(const std::string& image_id,
                                                        const std::string& volume,
-                                                       const std::string& destination) {
+                                                       const std::string& destination,
+                                                       bool read_only) {
   // Not to be cancelled: a container of unknown id could not be removed.
   VS_ASSIGN_OR_RETURN(
       const std::string body,
-      Post("/containers/create", DockerReaderJson(image_id, volume, destination), Ends::kByItself));
+      Post("/containers/create", DockerReaderJson(image_id, volume, destination, read_only),
+           Ends::kByItself));
   return ParseDockerId(body);
 }
 
@@ -287,6 +289,17 @@ std::unique_ptr<ByteStream> DockerClient::Archive(const std::string& id, const s
       HttpMethod::kGet, absl::StrCat("/containers/", Escaped(id), "/archive?path=", Escaped(path)));
   request.deadline = absl::InfiniteDuration();
   return std::make_unique<HttpStream>(
+      new_transport_(), std::move(request),
+      [this](const HttpResponse& response) { return AnswerError(response); }, kArchivePatience);
+}
+
+std::unique_ptr<HttpUpload> DockerClient::Extract(const std::string& id, const std::string& path) {
+  HttpRequest request = Request(
+      HttpMethod::kPut, absl::StrCat("/containers/", Escaped(id), "/archive?path=", Escaped(path),
+                                     "&noOverwriteDirNonDir=1"));
+  request.deadline = absl::InfiniteDuration();
+  request.headers.push_back({"Content-Type", "application/x-tar"});
+  return std::make_unique<HttpUpload>(
       new_transport_(), std::move(request),
       [this](const HttpResponse& response) { return AnswerError(response); }, kArchivePatience);
 }

@@ -25,6 +25,7 @@
 #include "stages/docker_config.h"
 #include "stages/docker_json.h"
 #include "stages/http_transport.h"
+#include "stages/http_upload.h"
 
 namespace volstream {
 
@@ -64,9 +65,9 @@ class DockerClient {
   absl::Status PauseContainer(const std::string& id);
   absl::Status UnpauseContainer(const std::string& id);
 
-  // Makes a container that is never started and only carries the volume, read-only; its id.
+  // Makes a container that is never started and only carries the volume; its id.
   absl::StatusOr<std::string> CreateReader(const std::string& image_id, const std::string& volume,
-                                           const std::string& destination);
+                                           const std::string& destination, bool read_only);
   // Both OK if it is gone. A container's volumes stay, anonymous ones too.
   absl::Status RemoveContainer(const std::string& id);
   absl::Status RemoveVolume(const std::string& name);
@@ -74,6 +75,11 @@ class DockerClient {
   // What lies under `path` in the container as a tar stream. The request starts with the first
   // Read. Names are relative to the path when it ends in "/.".
   std::unique_ptr<ByteStream> Archive(const std::string& id, const std::string& path);
+
+  // Takes a tar stream and unpacks it in the directory `path` of the container, which must be
+  // there; what is there is replaced, but no directory by anything else, nor the reverse. The
+  // request starts with the first Write.
+  std::unique_ptr<HttpUpload> Extract(const std::string& id, const std::string& path);
 
   // A command in the container, not yet running; its id. The calls of an exec end with a flag of
   // their own (may be null) once it is set and Sweep() called, and not with Cancel(): some hooks

@@ -247,7 +247,7 @@ std::string DockerVolumeJson(const std::string& name) {
 }
 
 std::string DockerReaderJson(const std::string& image_id, const std::string& volume,
-                             const std::string& destination) {
+                             const std::string& destination, bool read_only) {
   // Never started, so the command need not exist; the engine wants one all the same.
   Json json;
   json["Image"] = image_id;
@@ -256,7 +256,7 @@ std::string DockerReaderJson(const std::string& image_id, const std::string& vol
   json["NetworkDisabled"] = true;
   json["HostConfig"]["NetworkMode"] = "none";
   json["HostConfig"]["Binds"] =
-      std::vector<std::string>{absl::StrCat(volume, ":", destination, ":ro")};
+      std::vector<std::string>{absl::StrCat(volume, ":", destination, read_only ? ":ro" : "")};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

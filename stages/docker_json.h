@@ -15,8 +15,8 @@
 
 namespace volstream {
 
-// On the containers that volstream makes for reading a volume: its name. Tells one that a killed
-// backup left behind from all others.
+// On the containers that volstream makes to reach a volume: its name. Tells one that a killed run
+// left behind from all others.
 inline constexpr char kDockerReaderLabel[] = "volstream.reader";
 
 struct DockerMount {
@@ -82,9 +82,9 @@ std::string DockerMessageOf(std::string_view text);
 std::string DockerExecJson(const std::vector<std::string>& argv,
                            const std::vector<std::string>& environment);
 std::string DockerVolumeJson(const std::string& name);
-// A container that is only made for its mount: the volume, read-only, at `destination`.
+// A container that is only made for its mount: the volume at `destination`.
 std::string DockerReaderJson(const std::string& image_id, const std::string& volume,
-                             const std::string& destination);
+                             const std::string& destination, bool read_only);
 
 }  // namespace volstream
 

@@ -12,11 +12,6 @@
 namespace volstream {
 namespace {
 
-// A path that no image has, so that the engine copies nothing of the image into the volume.
-constexpr char kReaderPath[] = "/volstream-volume";
-// Images of another platform or a damaged one may refuse.
-constexpr size_t kMaxImageTries = 5;
-
 // Whether another mount hides part of the volume.
 bool HasMountBelow(const DockerContainer& container, const std::string& destination) {
   const std::string prefix =
@@ -33,11 +28,9 @@ DockerStream::DockerStream(DockerClient* client, DockerSource source, bool held_
     : client_(client), source_(std::move(source)), held_still_(held_still), log_(std::move(log)) {}
 
 DockerStream::~DockerStream() {
-  {
-    MutexLock lock(&mu_);
-    archive_.reset();
-  }
-  RemoveReader();
+  // Before the container goes.
+  MutexLock lock(&mu_);
+  archive_.reset();
 }
 
 absl::StatusOr<size_t> DockerStream::Read(MutableByteSpan out) {
@@ -59,7 +52,7 @@ absl::StatusOr<size_t> DockerStream::ReadOn(MutableByteSpan out) {
   if (bytes > 0) return bytes;
   VS_RETURN_IF_ERROR(watch_.Finish());
   ended_ = true;
-  RemoveReader();
+  carrier_.reset();
   return 0;
 }
 
@@ -76,7 +69,7 @@ absl::Status DockerStream::Explain(const absl::Status& status) const {
 absl::Status DockerStream::Open() {
   std::string path = PathInUser();
   if (path.empty()) {
-    VS_ASSIGN_OR_RETURN(path, PathInReader());
+    VS_ASSIGN_OR_RETURN(path, PathInCarrier());
   }
   // "/." asks for names relative to the directory.
   std::unique_ptr<ByteStream> archive =
@@ -101,60 +94,11 @@ std::string DockerStream::PathInUser() {
   return "";
 }
 
-absl::StatusOr<std::string> DockerStream::PathInReader() {
-  VS_ASSIGN_OR_RETURN(std::vector<std::string> images, client_->ListImageIds());
-  if (images.empty()) {
-    return MakeError(ErrorKind::kPrerequisite, absl::StatusCode::kFailedPrecondition,
-                     "no container uses it, and the engine has no image to make one from; run as "
-                     "root, or pull any small image (docker pull busybox)");
-  }
-  images.resize(std::min(images.size(), kMaxImageTries));
-  for (const std::string& stale : source_.stale_readers) {
-    RemoveReader(stale).IgnoreError();  // another backup may be at it, and a later one will try
-  }
-  absl::Status first;
-  for (const std::string& image : images) {
-    absl::StatusOr<std::string> id = client_->CreateReader(image, source_.volume.name, kReaderPath);
-    if (!id.ok()) {
-      if (first.ok()) first = id.status();
-      continue;
-    }
-    reader_ = container_ = *std::move(id);
-    return kReaderPath;
-  }
-  return absl::Status(first.code(),
-                      absl::StrCat("cannot make a container to read it with: ", first.message(),
-                                   "; run as root, or pull a small image (docker pull busybox)"));
-}
-
-absl::Status DockerStream::RemoveReader(const std::string& id) {
-  // Its image may have brought it anonymous volumes, which only the container knows. The engine
-  // could remove them with it (v=1), and with them the source, should that be anonymous.
-  const absl::StatusOr<DockerContainer> container =
-      client_->InspectContainer(id, DockerClient::Ends::kByItself);
-  if (absl::IsNotFound(container.status())) return absl::OkStatus();
-  VS_RETURN_IF_ERROR(container.status());
-  VS_RETURN_IF_ERROR(client_->RemoveContainer(id));
-  for (const DockerMount& mount : container->mounts) {
-    if (mount.type != "volume" || mount.volume == source_.volume.name) continue;
-    const absl::Status status = client_->RemoveVolume(mount.volume);
-    if (status.ok()) continue;
-    log_(Severity::kWarning, absl::StrCat("an empty volume stays behind: ", status.message(),
-                                          "; remove it with: docker volume rm ", mount.volume));
-  }
-  return absl::OkStatus();
-}
-
-void DockerStream::RemoveReader() {
-  if (reader_.empty()) return;
-  const absl::Status status = RemoveReader(reader_);
-  if (!status.ok()) {
-    log_(Severity::kWarning,
-         absl::StrCat("the container made for reading stays behind: ", status.message(),
-                      "; remove it with: docker rm -f ", reader_.substr(0, 12),
-                      " (a backup of this volume does so after a week)"));
-  }
-  reader_.clear();
+absl::StatusOr<std::string> DockerStream::PathInCarrier() {
+  VS_ASSIGN_OR_RETURN(carrier_,
+                      DockerCarrier::Make(client_, source_, DockerCarrier::Use::kRead, log_));
+  container_ = carrier_->id();
+  return DockerCarrier::kPath;
 }
 
 std::vector<std::string> DockerStream::Warnings() const {

@@ -2,8 +2,7 @@
 // for who may use the engine but not read the volume's directory. Nothing is stored in between.
 //
 // The stream comes through a container that mounts the whole volume, whether it runs or not; where
-// there is none, through one that is made for it from any image of the engine, is never started,
-// and is removed again with whatever anonymous volumes its image made it have.
+// there is none, through one that is made for it (stages/docker_carrier.h).
 //
 // What the engine's tar holds (seen with Docker 20.10 and Podman 4.3): names relative to the
 // volume's root, "./a" from Docker and "a" from Podman, which has no entry for the root itself;
@@ -23,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "engine/mutex.h"
 #include "stages/byte_stream.h"
+#include "stages/docker_carrier.h"
 #include "stages/docker_client.h"
 #include "stages/docker_volume.h"
 #include "stages/event_log.h"
@@ -48,10 +48,7 @@ class DockerStream : public ByteStream {
   absl::Status Open() ABSL_LOCKS_EXCLUDED(mu_);
   // The path of the volume in a container that shows it as it is; sets container_. Empty if none.
   std::string PathInUser();
-  absl::StatusOr<std::string> PathInReader();
-  // A container made for reading, with the volumes that came with it. OK if it is gone.
-  absl::Status RemoveReader(const std::string& id);
-  void RemoveReader();  // the own
+  absl::StatusOr<std::string> PathInCarrier();
   absl::Status Explain(const absl::Status& status) const;
 
   DockerClient* const client_;
@@ -60,8 +57,8 @@ class DockerStream : public ByteStream {
   const EventLog log_;
   TarWatch watch_;
   bool ended_ = false;
-  std::string container_;  // whose archive is read
-  std::string reader_;     // the container that was made; empty = none
+  std::string container_;                   // whose archive is read
+  std::unique_ptr<DockerCarrier> carrier_;  // null = none was made
   Mutex mu_;
   std::unique_ptr<ByteStream> archive_ ABSL_GUARDED_BY(mu_);
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;

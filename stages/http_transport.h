@@ -48,6 +48,18 @@ struct HttpHeader {
   std::string value;
 };
 
+// What a body that is pulled has at the moment.
+struct PulledBody {
+  enum class State {
+    kBytes,   // `bytes` of it, at least one, at the front of the space
+    kEnd,     // it is whole
+    kLater,   // nothing yet: HttpTransport::Wake will come
+    kGiveUp,  // it will never be whole: the transfer ends with kCancelled
+  };
+  State state = State::kEnd;
+  size_t bytes = 0;
+};
+
 // A switch that its owner sets once to end its own requests and no others; see Sweep().
 using CancelFlag = std::atomic<bool>;
 
@@ -56,8 +68,13 @@ struct HttpRequest {
   std::string url;                  // http or https, already encoded
   std::vector<HttpHeader> headers;  // beyond Host and Content-Length
   ByteSpan body;                    // borrowed until done; PUT and POST only
-  MutableByteSpan sink;             // where the body of a 2xx answer goes unless empty; borrowed
-                                    // until done; a body that does not fit is kResourceExhausted
+  // Where the body of a PUT comes from if it is set, in place of `body`: it goes out in chunks, as
+  // its length is not known. Runs on the transport's thread and must not block. It comes once, so
+  // such a request gets a connection of its own, and no limit of the transport's rate. A
+  // stall_timeout would count its waiting too.
+  std::function<PulledBody(MutableByteSpan)> pull_body;
+  MutableByteSpan sink;  // where the body of a 2xx answer goes unless empty; borrowed
+                         // until done; a body that does not fit is kResourceExhausted
   // Where the body of a 2xx answer goes, piece by piece, if it is set: a piece lives for the call
   // alone; false ends the transfer with kCancelled. Runs on the transport's thread and MAY block:
   // the transport's other requests wait then, so a request that streams gets a transport of its
@@ -104,6 +121,9 @@ class HttpTransport {
   // Ends soon, with kCancelled, every request whose `cancelled` is set. Requests submitted later
   // with the flag set end in the same way without a call of Sweep. Any thread; does not wait.
   virtual void Sweep() = 0;
+
+  // Asks those bodies again that had nothing to send. Any thread; does not wait.
+  virtual void Wake() {}
 
   // From here on at most this many transfers start at a time (1 or more; the transport's own limit
   // holds as well). Those that run go on. Any thread. A transport may pass over it.

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,9 @@ struct RestoreOptions {
   // Hears of every entry that is restored, or would be, by its path in the target; ends the restore
   // unless it returns OK. May be empty.
   std::function<absl::Status(std::string_view path)> on_entry;
+  // Makes what writes the tree, where the target is no directory of this machine; `target` is its
+  // name then. May be empty.
+  std::function<absl::StatusOr<std::unique_ptr<TreeWriter>>(TreeWriterOptions)> open_writer;
   // Called once before the target is touched, when the archive has shown that it is one; an error
   // ends the restore. Not in a dry run. May be empty.
   std::function<absl::Status()> before_write;

@@ -47,7 +47,8 @@ absl::Status Restoration::OpenWriter() {
   options.threads = options_.threads;
   options.max_file_bytes = options_.max_file_bytes;
   options.on_warning = options_.on_warning;
-  VS_ASSIGN_OR_RETURN(writer_, TreeWriter::Open(std::move(options)));
+  VS_ASSIGN_OR_RETURN(writer_, options_.open_writer ? options_.open_writer(std::move(options))
+                                                    : TreeWriter::Open(std::move(options)));
   return absl::OkStatus();
 }
 

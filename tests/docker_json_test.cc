@@ -121,11 +121,20 @@ TEST(DockerJson, NeverThrowsAtAnotherShape) {
 }
 
 TEST(DockerJson, AsksForAReadOnlyMountAndNoNetwork) {
-  const auto json = nlohmann::json::parse(DockerReaderJson("sha256:1", "v", "/here"));
+  const auto json = nlohmann::json::parse(DockerReaderJson("sha256:1", "v", "/here", true));
   EXPECT_EQ(json.at("Image"), "sha256:1");
   EXPECT_EQ(json.at("HostConfig").at("Binds"), nlohmann::json::array({"v:/here:ro"}));
   EXPECT_EQ(json.at("HostConfig").at("NetworkMode"), "none");
   EXPECT_EQ(json.at("Labels").at("volstream.reader"), "v");
+}
+
+TEST(DockerJson, AsksForAWritableMountWhereItIsToWrite) {
+  const auto json = nlohmann::json::parse(DockerReaderJson("sha256:1", "v", "/here", false));
+  EXPECT_EQ(json.at("HostConfig").at("Binds"), nlohmann::json::array({"v:/here"}));
+}
+
+TEST(DockerJson, AsksForAVolumeByName) {
+  EXPECT_EQ(nlohmann::json::parse(DockerVolumeJson("v")), nlohmann::json({{"Name", "v"}}));
 }
 
 }  // namespace

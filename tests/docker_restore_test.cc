@@ -72,6 +72,16 @@ class DockerRestore : public ::testing::Test {
     return command;
   }
 
+  // As who may use the engine, but not write the volume's directory.
+  Command AsNobody(Command command) {
+    EXPECT_EQ(chmod(directory_.path().c_str(), 0755), 0);
+    for (const std::string& name : NamesIn(backups_)) {
+      EXPECT_EQ(chmod((backups_ + "/" + name).c_str(), 0644), 0);
+    }
+    command.RunAs(kNobody, kNobody);
+    return command;
+  }
+
   static void ExpectIn(const CommandResult& result, const std::string& words) {
     EXPECT_NE(result.err.find(words), std::string::npos) << words << "\n" << result;
   }
@@ -288,6 +298,85 @@ TEST_F(DockerRestore, ContainersAreBackAfterAFailure) {
   EXPECT_EQ(result.exit_code, kExitIntegrity) << result;
   ExpectIn(result, "user is started again");
   EXPECT_EQ(docker_.StateOf("user"), "running");
+}
+
+TEST_F(DockerRestore, OrdinaryUsersRestoreThroughTheEngine) {
+  const Tree tree = BackUpVolume("original");
+  const CommandResult result = AsNobody(Restore("copy", {"--create"})).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  ExpectIn(result, "through the Docker engine");
+  DiffOptions options;
+  options.holes = false;
+  EXPECT_EQ(DiffTrees(tree, SnapshotTree(docker_.NewVolume("copy")), options), "");
+  EXPECT_EQ(docker_.Containers(), std::vector<std::string>{});
+  EXPECT_EQ(docker_.Volumes(), (std::vector<std::string>{"copy", "original"}));
+}
+
+TEST_F(DockerRestore, OrdinaryUsersStopContainersAndReplaceFiles) {
+  BackUpFile("file");
+  const std::string path = docker_.NewVolume("volume");
+  WriteFile(path + "/file", "before");
+  WriteFile(path + "/there", "before");
+  docker_.Run({.name = "user", .volume = "volume"});
+  const std::string started = docker_.StartedAt("user");
+  ExpectOneError(AsNobody(Restore("volume", {"--stop"})).Run(), kExitGeneral,
+                 {"volume volume is not empty", "--overwrite always"});
+  EXPECT_EQ(docker_.StartedAt("user"), started);
+  ExpectOneError(AsNobody(Restore("volume", {"--stop", "--overwrite", "older"})).Run(),
+                 kExitGeneral, {"--overwrite always", "root"});
+  const CommandResult result =
+      AsNobody(Restore("volume", {"--stop", "--overwrite", "always"})).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ(ReadFile(path + "/file"), "restored");
+  EXPECT_EQ(ReadFile(path + "/there"), "before");
+  EXPECT_TRUE(docker_.WaitForRestart("user", started));
+  EXPECT_EQ(docker_.Containers(), std::vector<std::string>{"user"});
+}
+
+TEST_F(DockerRestore, OrdinaryUsersRestorePathsWithWhatIsAboveThem) {
+  docker_.NewVolume("copy");
+  const std::string source = directory_ / "source";
+  ASSERT_EQ(mkdir(source.c_str(), 0755), 0);
+  ASSERT_EQ(mkdir((source + "/a").c_str(), 0755), 0);
+  WriteFile(source + "/a/wanted", "1");
+  WriteFile(source + "/a/other", "2");
+  BackUp(source, backups_);
+  const CommandResult result = AsNobody(Restore("copy", {"a/wanted"})).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  const std::string path = docker_.NewVolume("copy");
+  EXPECT_EQ(NamesIn(path), std::vector<std::string>{"a"});
+  EXPECT_EQ(NamesIn(path + "/a"), std::vector<std::string>{"wanted"});
+}
+
+// The engine's own word must come through, though it ends the upload in the middle.
+TEST_F(DockerRestore, WhatTheEngineCannotUnpackIsAnErrorWithItsWords) {
+  const std::string source = directory_ / "source";
+  ASSERT_EQ(mkdir(source.c_str(), 0755), 0);
+  WriteFile(source + "/a", "a file");
+  WriteFile(source + "/b", RandomBytes(1, 20 * kMiB));
+  BackUp(source, backups_);
+  const std::string path = docker_.NewVolume("volume");
+  ASSERT_EQ(mkdir((path + "/a").c_str(), 0755), 0);
+  docker_.Run({.name = "user", .volume = "volume"});
+  const CommandResult result =
+      AsNobody(Restore("volume", {"--stop", "--overwrite", "always"})).Run();
+  ExpectOneError(result, kExitGeneral, {"the Docker engine says", "directory"});
+  EXPECT_EQ(docker_.StateOf("user"), "running");
+  EXPECT_EQ(docker_.Containers(), std::vector<std::string>{"user"});
+}
+
+TEST_F(DockerRestore, CtrlCEndsAnUploadAndContainersAreBack) {
+  docker_.NewVolume("volume");
+  docker_.Run({.name = "user", .volume = "volume"});
+  Command command = AsNobody(RestoreThatHangs("volume"));
+  command.Start();
+  ASSERT_TRUE(s3_.WaitUntilHanging(1));
+  ASSERT_TRUE(docker_.WaitForState("user", "exited"));
+  command.Signal(SIGINT);
+  const CommandResult result = command.Wait();
+  EXPECT_EQ(result.exit_code, kExitInterrupted) << result;
+  EXPECT_EQ(docker_.StateOf("user"), "running");
+  EXPECT_EQ(docker_.Containers(), std::vector<std::string>{"user"});
 }
 
 TEST_F(DockerRestore, FlagsForVolumesAreRefusedForADirectory) {

@@ -10,10 +10,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/status_macros.h"
+#include "stages/byte_stream.h"
 #include "stages/docker_config.h"
+#include "stages/docker_tree_writer.h"
 #include "stages/error_kind.h"
 #include "stages/own_container.h"
 #include "stages/restore_target.h"
+#include "stages/tar_watch.h"
 
 namespace volstream {
 namespace {
@@ -97,12 +100,14 @@ absl::Status DockerTarget::FindVolume(const DockerTargetFlags& flags, bool dry_r
     found = FindDockerSource(docker_.get(), name_);
   }
   VS_ASSIGN_OR_RETURN(volume_, std::move(found));
-  if (dry_run) return absl::OkStatus();
-  const std::string reason =
-      geteuid() != 0 && volume_.not_in_place.empty() ? "only root may" : volume_.not_in_place;
-  if (reason.empty()) return absl::OkStatus();
-  return MakeError(ErrorKind::kPrerequisite, absl::StatusCode::kFailedPrecondition,
-                   absl::StrCat("volume ", name_, " cannot be written in place (", reason, ")"));
+  // Who may read everything may not give files to everybody.
+  if (volume_.not_in_place.empty() && geteuid() != 0) {
+    volume_.not_in_place = "only root may write it in place";
+  }
+  if (!dry_run && !volume_.not_in_place.empty()) {
+    log_->Info(absl::StrCat("writing it through the Docker engine, as ", volume_.not_in_place));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DockerTarget::ChooseContainers(const HoldFlags& flags) {
@@ -132,17 +137,32 @@ absl::Status DockerTarget::CheckNobodyWrites(const std::vector<DockerContainer>&
                    ", or --live to go on anyway"));
 }
 
-void DockerTarget::AddTo(RestoreOptions* options) {
-  options->target = volume_.volume.mountpoint;
+absl::Status DockerTarget::AddTo(RestoreOptions* options) {
   options->owners = Owners::kByNumber;
   overwrite_ = options->overwrite;
   options->before_write = [this] { return Enter(); };
+  if (volume_.not_in_place.empty()) {
+    options->target = volume_.volume.mountpoint;
+    return absl::OkStatus();
+  }
+  options->open_writer = [this](TreeWriterOptions writer) { return OpenWriter(std::move(writer)); };
+  if (overwrite_ == Overwrite::kRefuse || overwrite_ == Overwrite::kAlways) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the Docker engine always replaces what is there, and must write volume ", name_, ", as ",
+      volume_.not_in_place, ": give --overwrite always, or run as root on the engine's machine"));
 }
 
 absl::Status DockerTarget::Enter() {
   // Nothing is stopped for a restore that will be refused.
-  VS_RETURN_IF_ERROR(
-      PrepareTarget(volume_.volume.mountpoint, overwrite_ != Overwrite::kRefuse).status());
+  if (volume_.not_in_place.empty()) {
+    VS_RETURN_IF_ERROR(
+        PrepareTarget(volume_.volume.mountpoint, overwrite_ != Overwrite::kRefuse).status());
+  } else {
+    VS_ASSIGN_OR_RETURN(carrier_,
+                        DockerCarrier::Make(docker_.get(), volume_, DockerCarrier::Use::kWrite,
+                                            log_->AsEventLog()));
+    if (overwrite_ == Overwrite::kRefuse) VS_RETURN_IF_ERROR(CheckEmpty());
+  }
   hold_.Arm();
   VS_RETURN_IF_ERROR(window_->Open());
   entered_ = true;
@@ -151,7 +171,51 @@ absl::Status DockerTarget::Enter() {
   return CheckNobodyWrites(now.users);
 }
 
+absl::Status DockerTarget::CheckEmpty() {
+  const std::unique_ptr<ByteStream> archive =
+      docker_->Archive(carrier_->id(), absl::StrCat(DockerCarrier::kPath, "/."));
+  bool empty = true;
+  TarWatch watch;
+  watch.Visit([&empty](const EntryInfo& entry, const EntryPlace&, bool) {
+    empty = empty && entry.path.empty();
+    return absl::OkStatus();
+  });
+  std::vector<uint8_t> buffer(64 * kKiB);
+  while (empty) {
+    const absl::StatusOr<size_t> bytes = archive->Read(MutableByteSpan(buffer));
+    absl::Status status = bytes.status();
+    if (status.ok() && *bytes == 0) {
+      status = watch.Finish();
+      if (status.ok()) return status;
+    } else if (status.ok()) {
+      status = watch.Feed(ByteSpan(buffer).first(*bytes));
+    }
+    if (status.ok()) continue;
+    // Not the archive's fault, as damaged data would be.
+    return absl::UnavailableError(
+        absl::StrCat("cannot see whether volume ", name_, " is empty: ", status.message()));
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "volume ", name_,
+      " is not empty: choose another, or say with --overwrite always that its files go"));
+}
+
+absl::StatusOr<std::unique_ptr<TreeWriter>> DockerTarget::OpenWriter(TreeWriterOptions options) {
+  MutexLock lock(&mu_);
+  if (cancelled_) return InterruptedError();
+  upload_ = docker_->Extract(carrier_->id(), DockerCarrier::kPath);
+  return std::make_unique<DockerTreeWriter>(
+      upload_.get(), [this] { return docker_->Extract(carrier_->id(), "/"); }, DockerCarrier::kName,
+      std::move(options));
+}
+
 absl::Status DockerTarget::Finish() {
+  {
+    // What was begun and not finished ends before containers are back.
+    MutexLock lock(&mu_);
+    upload_.reset();
+  }
+  carrier_.reset();
   return window_ == nullptr ? absl::OkStatus() : window_->Finish(/*backup_ok=*/true);
 }
 
@@ -165,6 +229,11 @@ DockerTarget::~DockerTarget() {
 
 void DockerTarget::Cancel() {
   docker_->Cancel();
+  {
+    MutexLock lock(&mu_);
+    cancelled_ = true;
+    if (upload_ != nullptr) upload_->Cancel();
+  }
   if (window_ != nullptr) window_->Cancel();
 }
 

@@ -9,10 +9,14 @@
 #include <vector>
 
 #include "CLI/App.hpp"
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/mutex.h"
+#include "stages/docker_carrier.h"
 #include "stages/docker_client.h"
 #include "stages/docker_volume.h"
+#include "stages/http_upload.h"
 #include "stages/read_window.h"
 #include "stages/restore.h"
 #include "tools/container_hold.h"
@@ -49,11 +53,13 @@ class DockerTarget {
   DockerTarget(const DockerTarget&) = delete;
   DockerTarget& operator=(const DockerTarget&) = delete;
 
-  // Says where to restore to, whose files they become, and what to do before. Not with --dry-run.
-  void AddTo(RestoreOptions* options);
-  // After RestoreArchive: brings containers back. ErrorKind::kPartial where one did not come.
+  // Says how to restore, whose files they become, and what to do before. Not with --dry-run.
+  // Error: kInvalidArgument where the engine has to write and cannot do so as the options want it.
+  absl::Status AddTo(RestoreOptions* options);
+  // After RestoreArchive, whose writer is gone: brings containers back. ErrorKind::kPartial where
+  // one did not come.
   absl::Status Finish();
-  void Cancel();
+  void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   DockerTarget(std::string name, Log* log) : name_(std::move(name)), log_(log), hold_(log) {}
@@ -62,6 +68,10 @@ class DockerTarget {
   // Errors if a container writes to the volume, as `users` are now, but for those that are held.
   absl::Status CheckNobodyWrites(const std::vector<DockerContainer>& users) const;
   absl::Status Enter();
+  // Through the engine: what is in the volume, and what writes to it.
+  absl::Status CheckEmpty();
+  absl::StatusOr<std::unique_ptr<TreeWriter>> OpenWriter(TreeWriterOptions options)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   const std::string name_;  // the volume's
   Log* const log_;
@@ -74,6 +84,10 @@ class DockerTarget {
   // Later ones use the earlier.
   ContainerHold hold_;
   std::unique_ptr<ReadWindow> window_;
+  std::unique_ptr<DockerCarrier> carrier_;  // null where it is written in place
+  Mutex mu_;
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  std::unique_ptr<HttpUpload> upload_ ABSL_GUARDED_BY(mu_);  // null before it begins
 };
 
 }  // namespace volstream

@@ -128,7 +128,10 @@ int Run(Flags flags, Interrupt* interrupt) {
   options.cancelled = &cancelled;
   options.connections = flags.s3.connections();
   options.on_warning = [&log](std::string_view text) { log.Warning(text); };
-  if (volume != nullptr && !options.dry_run) volume->AddTo(&options);
+  if (volume != nullptr && !options.dry_run) {
+    const absl::Status status = volume->AddTo(&options);
+    if (!status.ok()) return Fail(&log, status);
+  }
   if (options.dry_run) {
     options.on_entry = [&output](std::string_view path) {
       return output.Write((path.empty() ? "." : PrintablePath(path)) + "\n");

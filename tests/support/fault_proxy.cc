@@ -267,6 +267,7 @@ void FaultProxy::Serve(int fd) {
                     exchange.head.substr(method_end + 1, target_end - method_end - 1));
     exchange.request.body_bytes =
         std::strtoull(("0" + HeaderOf(exchange.head, "content-length")).c_str(), nullptr, 10);
+    exchange.request.range = HeaderOf(exchange.head, "range");
     if (!Handle(fd, exchange)) return;
   }
 }

@@ -1,4 +1,4 @@
-"""CountingRelay: passes TCP bytes to an HTTP server on and counts requests and the bytes of answers.
+"""CountingRelay: passes TCP bytes to an HTTP server on, counts requests and the bytes of answers.
 
 It changes nothing, so that signatures hold, and knows requests by the line that begins them; none
 of those that it is for (GET, HEAD) has a body. Not for timing: it is Python.
@@ -14,7 +14,7 @@ LONGEST_LINE = 16 * 1024
 
 
 class CountingRelay:
-    """In front of http://HOST:PORT, from `with` to its end; `endpoint` is the relay's own address."""
+    """In front of http://HOST:PORT, from `with` to its end; `endpoint` is its own address."""
 
     def __init__(self, upstream):
         host, _, port = upstream.partition("://")[2].partition(":")

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Restoring a whole tree from a real S3 server on loopback: volstream and what people use instead.
 
-Two trees, one of mixed files and one of small ones, are backed up once to a Ceph RGW (tests/rgw.sh).
-Then every candidate restores the same object into a fresh directory, once a round in rotated order.
-The directories are removed between the runs, outside of the timing; in the first round each is
-compared with the tree. bench/README.md has the method.
+Two trees, one of mixed files and one of small ones, are backed up once to a Ceph RGW
+(tests/rgw.sh). Then every candidate restores the same object into a fresh directory, once a round
+in rotated order. The directories are removed between the runs, outside of the timing; in the first
+round each is compared with the tree. bench/README.md has the method.
 
   bench/restore.py --build build/bench [--bytes 1GiB] [--files 100000] [--rounds 5] [--json FILE]
 """

@@ -35,14 +35,18 @@ def find_tool(name):
 
 
 class Server:
-    """One RGW, from `with` to its end."""
+    """One RGW, from `with` to its end; objects in memory, or in a file of at most disk_bytes."""
 
-    def __init__(self, state_dir):
+    def __init__(self, state_dir, disk_bytes=None):
         self.state_dir = state_dir
+        self.disk_bytes = disk_bytes
 
     def __enter__(self):
+        env = dict(os.environ)
+        if self.disk_bytes is not None:
+            env["VOLSTREAM_RGW_DISK_BYTES"] = str(self.disk_bytes)
         subprocess.run([RGW_SCRIPT, "up", self.state_dir, "0", str(os.getpid())], check=True,
-                       stdout=subprocess.DEVNULL)
+                       stdout=subprocess.DEVNULL, env=env)
         try:
             self._prepare()
         except BaseException:  # no __exit__ follows

@@ -40,7 +40,7 @@ def arguments():
     return parser.parse_args()
 
 
-def make_tree(root, files):
+def make_tree(root, files, large_files=LARGE_FILES):
     """The same arguments give the same tree."""
     rng = random.Random(1)
     pool = rng.randbytes(MIB) + b"the quick brown fox, row after row; " * 30_000
@@ -53,7 +53,7 @@ def make_tree(root, files):
             start = rng.randrange(len(pool) - size)
             with open(os.path.join(directory, f"file{i:04}.dat"), "wb") as file:
                 file.write(pool[start:start + size])
-    for i in range(LARGE_FILES):
+    for i in range(large_files):
         with open(os.path.join(root, f"large{i}"), "wb") as file:
             for _ in range(LARGE_BYTES // MIB):
                 file.write(pool[:MIB])

@@ -58,7 +58,8 @@ struct S3Options {
   std::shared_ptr<RateLimit> upload_limit;  // may be shared with other destinations; null = none
   int connections = 8;
   int attempts = 5;  // tries of one request, the first included
-  // Once an upload has begun, an outage of network or server ends it no sooner than after this.
+  // Once an upload or the reading of an archive has begun, an outage of network or server ends it
+  // no sooner than after this.
   absl::Duration retry_for = absl::Minutes(5);
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration stall_timeout = absl::Seconds(60);

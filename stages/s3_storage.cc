@@ -205,6 +205,8 @@ absl::StatusOr<size_t> S3Storage::ReadAt(std::string_view name, uint64_t offset,
   if (out.empty()) return 0;
   S3Request request = GetRangeRequest(KeyOf(name), offset, out);
   request.what = UrlOf(name);
+  // Whoever reads an archive has asked for its size before: the server was there.
+  request.patient = true;
   request.AddHeaders(object_.KeyHeaders());
   const absl::StatusOr<HttpResponse> response = Call(std::move(request));
   // A range behind the end: nothing to read there.

@@ -10,6 +10,8 @@
 # guest_access_key and guest_secret_key are those of a user who may do nothing in others' buckets;
 # tls_endpoint is the same server over TLS, its certificate for localhost, 127.0.0.1 and s3.test
 # signed by the CA of tls/ca.pem. Encryption with the server's keys (SSE-KMS) knows vstest-key.
+# With VOLSTREAM_RGW_DISK_BYTES=N in the environment of `up` objects lie in a file of at most so many
+# bytes in STATE_DIR instead of memory, for a bench that stores more than that has room for.
 # Buckets go by path and, at *.localhost, by virtual host. With OWNER_PID the server goes down by
 # itself when that process has ended, however it ended. Instances in different directories do not
 # meet. Needs, from Debian 12:
@@ -93,6 +95,24 @@ report_failure() {
   exit 1
 }
 
+write_store_config() {
+  if [ -n "${VOLSTREAM_RGW_DISK_BYTES:-}" ]; then
+    cat <<CONF
+osd_objectstore = bluestore
+bluestore_block_create = true
+bluestore_block_size = $VOLSTREAM_RGW_DISK_BYTES
+CONF
+  else
+    cat <<CONF
+# Objects live in memory; nothing outlives the test, and no disk is measured.
+osd_objectstore = memstore
+memstore_device_bytes = 8589934592
+# The other layout of memstore copies pages, and is slower for large objects.
+memstore_page_set = false
+CONF
+  fi
+}
+
 write_config() {
   cat > "$state/ceph.conf" <<CONF
 [global]
@@ -109,11 +129,7 @@ log_file = $state/log/\$name.log
 admin_socket =
 mon_data = $state/mon
 osd_data = $state/osd
-# Objects live in memory; nothing outlives the test, and no disk is measured.
-osd_objectstore = memstore
-memstore_device_bytes = 8589934592
-# The other layout of memstore copies pages, and is slower for large objects.
-memstore_page_set = false
+$(write_store_config)
 # Room for parts in flight; the default throttle of 100 MB stalls many large writes at once.
 ms_dispatch_throttle_bytes = 1073741824
 osd_max_object_size = 134217728

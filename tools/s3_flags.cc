@@ -55,8 +55,8 @@ void S3Flags::AddTo(CLI::App* app) {
       ->check(CLI::Range(1, 100))
       ->group(group);
   app->add_option("--retry-for", retry_for_seconds_,
-                  "Seconds for which a begun upload waits for a network or server that is away "
-                  "(300)")
+                  "Seconds for which a begun upload or restore waits for a network or server that "
+                  "is away (300)")
       ->check(CLI::Range(0.0, 604800.0))
       ->group(group);
   app->add_option("--stall-timeout", stall_timeout_seconds_,

@@ -165,6 +165,13 @@ std::string WithoutClose(std::string answer) {
   return answer;
 }
 
+// True if the body is shorter than its head says, as when the server was killed.
+bool IsCutOff(const std::string& answer) {
+  const size_t body = answer.find(kHeadEnd) + kHeadEnd.size();
+  const std::string length = HeaderOf(answer.substr(0, body), "content-length");
+  return answer.size() - body < std::strtoull(("0" + length).c_str(), nullptr, 10);
+}
+
 std::string WithOtherEtag(std::string answer) {
   const std::string etag = HeaderOf(answer.substr(0, answer.find(kHeadEnd) + 2), "etag");
   if (etag.size() < 3) return answer;
@@ -267,6 +274,7 @@ void FaultProxy::Serve(int fd) {
                     exchange.head.substr(method_end + 1, target_end - method_end - 1));
     exchange.request.body_bytes =
         std::strtoull(("0" + HeaderOf(exchange.head, "content-length")).c_str(), nullptr, 10);
+    exchange.request.range = HeaderOf(exchange.head, "range");
     if (!Handle(fd, exchange)) return;
   }
 }
@@ -349,7 +357,10 @@ bool FaultProxy::Answer(int fd, const Exchange& exchange, std::optional<FaultKin
       return true;
     }
     default:
-      return SendAll(fd, answer);
+      // A client that knows how much is to come would wait for the rest of it.
+      return SendAll(fd, answer) &&
+             (exchange.request.operation == S3Operation::kHeadObject ||
+              exchange.request.operation == S3Operation::kHeadBucket || !IsCutOff(answer));
   }
 }
 

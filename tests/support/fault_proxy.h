@@ -59,6 +59,7 @@ struct ProxiedRequest {
   std::string prefix;  // of a list
   int part_number = 0;
   size_t body_bytes = 0;
+  std::string range;  // as the header of that name says: "bytes=0-9"; empty without
 };
 
 class FaultProxy {

@@ -215,6 +215,9 @@ absl::StatusOr<Verification> Verifier::Run() {
   result_.level = kLevelNames[static_cast<int>(options_.level)];
   result_.version = VOLSTREAM_VERSION;
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveFile> file, ArchiveFile::Open(storage_, name_));
+  result_.bytes = file->info().bytes;
+  result_.etag = file->info().etag;
+  result_.modified = file->info().modified;
   VS_RETURN_IF_ERROR(ReadReceipt());
   CompareWithReceipt(file->info());
   if (options_.level != VerifyLevel::kQuick) VS_RETURN_IF_ERROR(CheckDeep(file.get()));
@@ -235,8 +238,18 @@ absl::StatusOr<Verification> VerifyArchive(Storage* storage, const std::string& 
   return Verifier(storage, name, options).Run();
 }
 
-absl::Status RecordVerification(Storage* storage, const Verification& verification) {
-  return storage->Write(VerificationNameOf(verification.archive), verification.ToJson());
+absl::StatusOr<std::optional<Verification>> RecordVerification(Storage* storage,
+                                                               const Verification& verification) {
+  const std::string name = VerificationNameOf(verification.archive);
+  const absl::StatusOr<std::string> text = storage->ReadAll(name);
+  if (text.ok()) {
+    absl::StatusOr<Verification> before = Verification::FromJson(*text);
+    if (before.ok() && before->OutweighsNewer(verification)) return *std::move(before);
+  }
+  // It may have been pruned meanwhile.
+  VS_RETURN_IF_ERROR(storage->Stat(verification.archive).status());
+  VS_RETURN_IF_ERROR(storage->Write(name, verification.ToJson()));
+  return std::nullopt;
 }
 
 }  // namespace volstream

@@ -176,6 +176,19 @@ TEST_F(VerifyCommand, ChecksArchivesWithoutAReceiptByThemselves) {
   EXPECT_EQ(Verify({"--deep"}).exit_code, kExitIntegrity);
 }
 
+TEST_F(VerifyCommand, KeepsTheRecordOfADeeperVerification) {
+  WriteFile(source_ + "/file", "contents");
+  archive_ = BackUp(source_, backups_);
+  Flip(fs::file_size(archive_) / 2);
+  EXPECT_EQ(Verify({"--deep"}).exit_code, kExitIntegrity);
+  const CommandResult quick = Verify();
+  EXPECT_EQ(quick.exit_code, 0) << quick;
+  EXPECT_NE(quick.err.find("the record of the deeper verification of "), std::string::npos)
+      << quick;
+  EXPECT_EQ(Recorded()["level"], "deep");
+  EXPECT_EQ(Recorded()["ok"], false);
+}
+
 TEST_F(VerifyCommand, ChecksAStreamThatIsNoTar) {
   WriteFile(directory_ / "data", RandomBytes(1, 3'000'000));
   ASSERT_EQ(Volstream({"backup", "-", "--to", backups_, "--name", "x"})

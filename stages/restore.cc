@@ -100,8 +100,10 @@ absl::StatusOr<RestoreReport> RestoreArchive(Storage* storage, const std::string
   if (parsed.has_value() && parsed->kind == ArchiveKind::kRaw) {
     VS_ASSIGN_OR_RETURN(const std::unique_ptr<InflatedSource> source,
                         InflatedSource::Open(file.get(), read));
-    report = RestoreRaw(source->input(), file->Url(), *parsed, options);
-    digests = Digests::Of(source.get());
+    report = RestoreRaw(source->input(), file->Url(), *parsed, options, [&] {
+      digests = Digests::Of(source.get());
+      return receipt.has_value() ? Compare(*receipt, digests, file->Url()) : absl::OkStatus();
+    });
   } else {
     report = RestoreTar(file.get(), selection, options, read, &digests);
   }

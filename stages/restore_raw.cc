@@ -63,7 +63,8 @@ absl::StatusOr<RestoreReport> DryRun(TarInput* input, const std::string& url,
 }
 
 absl::StatusOr<RestoreReport> WriteFile(TarInput* input, const std::string& url,
-                                        const ArchiveName& name, const RestoreOptions& options) {
+                                        const ArchiveName& name, const RestoreOptions& options,
+                                        const std::function<absl::Status()>& check) {
   if (options.before_write) VS_RETURN_IF_ERROR(options.before_write());
   VS_ASSIGN_OR_RETURN(const RestoreTarget target,
                       PrepareTarget(options.target, options.overwrite != Overwrite::kRefuse));
@@ -75,6 +76,7 @@ absl::StatusOr<RestoreReport> WriteFile(TarInput* input, const std::string& url,
   if (IsKept(directory.get(), name, options.overwrite)) {
     report.kept = 1;
     VS_RETURN_IF_ERROR(CopyTo(-1, input, url, "", options, &report));
+    VS_RETURN_IF_ERROR(check());
     report.file_bytes = 0;
     return report;
   }
@@ -84,6 +86,7 @@ absl::StatusOr<RestoreReport> WriteFile(TarInput* input, const std::string& url,
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.valid()) return FileError(errno, what);
   absl::Status status = CopyTo(file.get(), input, url, what, options, &report);
+  if (status.ok()) status = check();
   if (status.ok()) {
     status = Publish(directory.get(), file.get(), partial, name.stem,
                      options.overwrite != Overwrite::kRefuse, what);
@@ -99,17 +102,23 @@ absl::StatusOr<RestoreReport> WriteFile(TarInput* input, const std::string& url,
 }  // namespace
 
 absl::StatusOr<RestoreReport> RestoreRaw(TarInput* input, const std::string& url,
-                                         const ArchiveName& name, const RestoreOptions& options) {
+                                         const ArchiveName& name, const RestoreOptions& options,
+                                         const std::function<absl::Status()>& check) {
   if (!options.patterns.empty() || options.strip_components > 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(url, " is one file and no tree: restore it without PATH and --strip"));
   }
+<<<<<<< HEAD
   if (options.open_writer && !options.dry_run) {
     return absl::UnimplementedError(absl::StrCat(url, " is one file and no tree, which ",
                                                  options.target,
                                                  " cannot be given: restore it into a directory"));
   }
   return options.dry_run ? DryRun(input, url, name, options) : WriteFile(input, url, name, options);
+=======
+  return options.dry_run ? DryRun(input, url, name, options)
+                         : WriteFile(input, url, name, options, check);
+>>>>>>> fixdrill
 }
 
 }  // namespace volstream

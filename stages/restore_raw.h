@@ -2,6 +2,7 @@
 #ifndef VOLSTREAM_STAGES_RESTORE_RAW_H_
 #define VOLSTREAM_STAGES_RESTORE_RAW_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -12,11 +13,13 @@
 namespace volstream {
 
 // Writes the file `name.stem` in options.target; it appears whole or not at all. With
-// Overwrite::kOlder one that is there is older if the archive was begun after it changed. Patterns
-// and strip_components, which are for trees, are kInvalidArgument. Other errors: as
-// RestoreArchive; `url` is the archive's, for messages.
+// Overwrite::kOlder one that is there is older if the archive was begun after it changed. `check`
+// runs after the last byte was read and before the file gets its name; its error leaves what was
+// there as it was. Patterns and strip_components, which are for trees, are kInvalidArgument. Other
+// errors: as RestoreArchive; `url` is the archive's, for messages.
 absl::StatusOr<RestoreReport> RestoreRaw(TarInput* input, const std::string& url,
-                                         const ArchiveName& name, const RestoreOptions& options);
+                                         const ArchiveName& name, const RestoreOptions& options,
+                                         const std::function<absl::Status()>& check);
 
 }  // namespace volstream
 

@@ -13,8 +13,7 @@
 namespace volstream {
 namespace {
 
-// So many archives go at a time; first what is kept beside them, two names for each at most: S3
-// takes 1,000 names in a request.
+// So many archives go at a time, after what is kept beside them: S3 takes 1,000 names in a request.
 constexpr size_t kRemovalBatch = 500;
 
 using GroupKey = std::pair<std::string, ArchiveKind>;
@@ -190,30 +189,31 @@ absl::StatusOr<RetentionOutcome> RemoveAsPlanned(
     if (on_failed) on_failed(name, reason);
   };
   std::vector<size_t> batch;
-  const auto remove_batch = [&]() -> absl::Status {
+  // What `name_of` gives of each backup of the batch of which nothing stayed so far.
+  const auto remove_names = [&](const auto& name_of) -> absl::Status {
     std::vector<std::string> names;
     for (const size_t i : batch) {
-      if (look.backups[i].proven || look.misfits.contains(i)) {
-        names.push_back(ReceiptNameOf(look.backups[i].name));
-      }
-      if (look.backups[i].verified) names.push_back(VerificationNameOf(look.backups[i].name));
+      if (stayed.contains(look.backups[i].name)) continue;
+      if (std::string name = name_of(i); !name.empty()) names.push_back(std::move(name));
     }
+    if (names.empty()) return absl::OkStatus();
+    return storage->RemoveEach(names, [&](const std::string& name, const absl::Status& reason) {
+      const std::string_view archive = AttachedTo(name);
+      stayed.emplace(archive.empty() ? std::string_view(name) : archive);
+      note(name, reason);
+    });
+  };
+  const auto remove_batch = [&]() -> absl::Status {
     stayed.clear();
-    VS_RETURN_IF_ERROR(
-        storage->RemoveEach(names, [&](const std::string& name, const absl::Status& reason) {
-          stayed.emplace(AttachedTo(name));
-          note(name, reason);
-        }));
-    names.clear();
-    for (const size_t i : batch) {
-      const std::string& name = look.backups[i].name;
-      if (!stayed.contains(name)) names.push_back(name);
-    }
-    VS_RETURN_IF_ERROR(
-        storage->RemoveEach(names, [&](const std::string& name, const absl::Status& reason) {
-          stayed.insert(name);
-          note(name, reason);
-        }));
+    VS_RETURN_IF_ERROR(remove_names([&](size_t i) {
+      return look.backups[i].verified ? VerificationNameOf(look.backups[i].name) : std::string();
+    }));
+    VS_RETURN_IF_ERROR(remove_names([&](size_t i) {
+      return look.backups[i].proven || look.misfits.contains(i)
+                 ? ReceiptNameOf(look.backups[i].name)
+                 : std::string();
+    }));
+    VS_RETURN_IF_ERROR(remove_names([&](size_t i) { return look.backups[i].name; }));
     for (const size_t i : batch) {
       if (stayed.contains(look.backups[i].name)) continue;
       ++outcome.removed;

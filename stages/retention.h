@@ -66,9 +66,9 @@ struct RetentionOutcome {
   absl::Status first_failure;
 };
 
-// Removes what the plan says, receipts and verifications before archives, so that a removal cut
-// short leaves unproven archives and never a receipt that vouches for nothing; an archive whose
-// receipt or verification stays, stays.
+// Removes what the plan says: verifications, then receipts, then archives, so that a removal cut
+// short leaves unproven archives and never a receipt that vouches for nothing. Where one of these
+// cannot be removed, what comes after it stays: a backup whose verification stays is still proven.
 // What cannot be removed does not keep the others. `on_removed` and `on_failed` may be empty.
 // The error: nothing is known of the rest.
 absl::StatusOr<RetentionOutcome> RemoveAsPlanned(

@@ -19,7 +19,16 @@ double SecondsFrom(const Json& json, const char* key) {
   return field == json.end() ? 0 : field->get<double>();
 }
 
+int DepthOf(std::string_view level) { return level == "drill" ? 2 : level == "deep" ? 1 : 0; }
+
 }  // namespace
+
+bool Verification::OutweighsNewer(const Verification& newer) const {
+  // The record keeps whole seconds.
+  const bool same_object = bytes == newer.bytes && etag == newer.etag &&
+                           absl::ToUnixSeconds(modified) == absl::ToUnixSeconds(newer.modified);
+  return same_object && newer.ok && DepthOf(newer.level) < DepthOf(level);
+}
 
 void Verification::AddError(std::string_view text) {
   ++error_count;
@@ -34,6 +43,9 @@ std::string Verification::ToJson() const {
   json["ok"] = ok;
   json["checked"] = TimeText(checked);
   json["version"] = version;
+  json["bytes"] = bytes;
+  json["etag"] = etag;
+  if (modified != absl::InfinitePast()) json["modified"] = TimeText(modified);
   json["bytes_read"] = bytes_read;
   json["seconds"] = seconds;
   if (restore_seconds != 0) json["restore_seconds"] = restore_seconds;
@@ -62,6 +74,9 @@ absl::StatusOr<Verification> Verification::FromJson(std::string_view text) {
     result.ok = json.value("ok", false);
     result.checked = TimeFrom(json, "checked");
     result.version = json.value("version", "");
+    result.bytes = CountFrom(json, "bytes");
+    result.etag = json.value("etag", "");
+    result.modified = TimeFrom(json, "modified");
     result.bytes_read = CountFrom(json, "bytes_read");
     result.seconds = SecondsFrom(json, "seconds");
     result.restore_seconds = SecondsFrom(json, "restore_seconds");

@@ -1,5 +1,5 @@
 // Verification: what `volstream verify` found of one archive, kept beside it as
-// NAME.tar.gz.verify.json. Each verification replaces the one before it.
+// NAME.tar.gz.verify.json. One replaces the one before it, unless that looked deeper.
 #ifndef VOLSTREAM_STAGES_VERIFICATION_H_
 #define VOLSTREAM_STAGES_VERIFICATION_H_
 
@@ -23,12 +23,20 @@ struct Verification {
   bool ok = false;
   absl::Time checked;   // when it ended
   std::string version;  // of volstream
+  // Of the archive, as the destination had it; bytes are 0 in records of older versions.
+  uint64_t bytes = 0;
+  std::string etag;
+  absl::Time modified = absl::InfinitePast();
   uint64_t bytes_read = 0;
   double seconds = 0;
   double restore_seconds = 0;  // of a drill: how long the restore took
   std::vector<std::string> errors;
   uint64_t error_count = 0;  // more than `errors` holds, when there were very many
   std::string archive_md5;   // where the whole archive was read
+
+  // Whether this one, of the same archive, is to stay in the place of the newer one: it looked
+  // deeper, or found a fault that the newer one did not look for, at the same bytes.
+  bool OutweighsNewer(const Verification& newer) const;
 
   // Counts it, and keeps it within the bounds.
   void AddError(std::string_view text);

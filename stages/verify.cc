@@ -1,12 +1,14 @@
 #include "stages/verify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,9 +17,11 @@
 #include "stages/absl_text.h"
 #include "stages/archive_file.h"
 #include "stages/archive_name.h"
+#include "stages/beneath.h"
 #include "stages/deep_check.h"
 #include "stages/error_kind.h"
 #include "stages/local_file.h"
+#include "stages/private_tree.h"
 #include "stages/receipt.h"
 #include "stages/restore.h"
 #include "stages/sqlite_check.h"
@@ -28,7 +32,8 @@ namespace {
 
 constexpr const char* kLevelNames[] = {"quick", "deep", "drill"};
 
-// A directory for one drill, removed with all that is in it.
+// A directory for one drill, removed with all that is in it. It is 0700 and stays so: what is
+// restored lies one below, since an archive says of which owner and mode its own root is.
 class Scratch {
  public:
   static absl::StatusOr<Scratch> Make(const std::string& parent) {
@@ -37,29 +42,56 @@ class Scratch {
       return WithKind(FileError(errno, absl::StrCat("cannot make a scratch directory in ", parent)),
                       ErrorKind::kPrerequisite);
     }
-    return Scratch(std::move(path));
+    UniqueFd fd(open(path.c_str(), kDirectory));
+    if (!fd.valid()) {
+      return WithKind(FileError(errno, path), ErrorKind::kPrerequisite);
+    }
+    Scratch scratch(std::move(path), std::move(fd));
+    VS_RETURN_IF_ERROR(scratch.CheckPrivate());
+    if (mkdirat(scratch.fd_.get(), "tree", S_IRWXU) != 0) {
+      return FileError(errno, absl::StrCat("cannot make ", scratch.tree()));
+    }
+    return scratch;
   }
-  Scratch(Scratch&& other) noexcept : path_(std::exchange(other.path_, "")) {}
+  Scratch(Scratch&& other) noexcept
+      : path_(std::exchange(other.path_, "")), fd_(std::move(other.fd_)) {}
   ~Scratch() {
     if (path_.empty()) return;
-    std::error_code error;
-    // Directories that nobody may write to belong to the archive too.
-    namespace fs = std::filesystem;
-    for (fs::recursive_directory_iterator entry(path_, error), end; !error && entry != end;
-         entry.increment(error)) {
-      std::error_code ignored;
-      if (entry->symlink_status(ignored).type() == fs::file_type::directory) {
-        fs::permissions(entry->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
-      }
-    }
-    fs::remove_all(path_, error);
+    // What cannot be removed keeps the directory, too.
+    std::ignore = EmptyPrivateTree(fd_.get());
+    std::ignore = rmdir(path_.c_str());
   }
 
-  const std::string& path() const { return path_; }
+  std::string tree() const { return path_ + "/tree"; }
+  absl::StatusOr<UniqueFd> OpenTree() const {
+    VS_RETURN_IF_ERROR(CheckPrivate());
+    UniqueFd tree(openat(fd_.get(), "tree", O_PATH | kDirectory));
+    if (!tree.valid()) return FileError(errno, absl::StrCat("cannot open ", this->tree()));
+    return tree;
+  }
 
  private:
-  explicit Scratch(std::string path) : path_(std::move(path)) {}
+  static constexpr int kDirectory = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+  Scratch(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
+  // That the path still is the directory that was made, and nobody else may enter it.
+  absl::Status CheckPrivate() const {
+    struct stat made {};
+    struct stat there {};
+    if (fstat(fd_.get(), &made) == 0 && lstat(path_.c_str(), &there) == 0 &&
+        made.st_dev == there.st_dev && made.st_ino == there.st_ino && made.st_uid == geteuid() &&
+        (made.st_mode & 0777) == S_IRWXU) {
+      return absl::OkStatus();
+    }
+    return MakeError(ErrorKind::kPrerequisite, absl::StatusCode::kFailedPrecondition,
+                     absl::StrCat(path_,
+                                  " is not a directory of this user alone: give a "
+                                  "--scratch-dir that others may not change"));
+  }
+
   std::string path_;
+  UniqueFd fd_;
 };
 
 class Verifier {
@@ -146,7 +178,7 @@ absl::Status Verifier::CheckDeep(ArchiveFile* file) {
 absl::Status Verifier::Drill() {
   VS_ASSIGN_OR_RETURN(const Scratch scratch, Scratch::Make(options_.scratch_directory));
   RestoreOptions restore;
-  restore.target = scratch.path();
+  restore.target = scratch.tree();
   restore.owners = geteuid() == 0 ? Owners::kByNumber : Owners::kOwn;
   restore.cancelled = options_.cancelled;
   restore.memory_bytes = options_.memory_bytes;
@@ -167,8 +199,9 @@ absl::Status Verifier::Drill() {
     result_.AddError(absl::StrCat(report->not_restored, " of ", report->entries,
                                   " entries could not be restored"));
   }
+  VS_ASSIGN_OR_RETURN(const UniqueFd tree, scratch.OpenTree());
   return CheckSqliteDatabases(
-             scratch.path(), options_.cancelled,
+             tree.get(), options_.cancelled,
              [this](std::string_view path, std::string_view what) {
                result_.AddError(absl::StrCat("the SQLite database ", PrintablePath(path),
                                              " does not pass integrity_check: ", ToAbsl(what)));
@@ -182,6 +215,9 @@ absl::StatusOr<Verification> Verifier::Run() {
   result_.level = kLevelNames[static_cast<int>(options_.level)];
   result_.version = VOLSTREAM_VERSION;
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveFile> file, ArchiveFile::Open(storage_, name_));
+  result_.bytes = file->info().bytes;
+  result_.etag = file->info().etag;
+  result_.modified = file->info().modified;
   VS_RETURN_IF_ERROR(ReadReceipt());
   CompareWithReceipt(file->info());
   if (options_.level != VerifyLevel::kQuick) VS_RETURN_IF_ERROR(CheckDeep(file.get()));
@@ -202,8 +238,18 @@ absl::StatusOr<Verification> VerifyArchive(Storage* storage, const std::string& 
   return Verifier(storage, name, options).Run();
 }
 
-absl::Status RecordVerification(Storage* storage, const Verification& verification) {
-  return storage->Write(VerificationNameOf(verification.archive), verification.ToJson());
+absl::StatusOr<std::optional<Verification>> RecordVerification(Storage* storage,
+                                                               const Verification& verification) {
+  const std::string name = VerificationNameOf(verification.archive);
+  const absl::StatusOr<std::string> text = storage->ReadAll(name);
+  if (text.ok()) {
+    absl::StatusOr<Verification> before = Verification::FromJson(*text);
+    if (before.ok() && before->OutweighsNewer(verification)) return *std::move(before);
+  }
+  // It may have been pruned meanwhile.
+  VS_RETURN_IF_ERROR(storage->Stat(verification.archive).status());
+  VS_RETURN_IF_ERROR(storage->Write(name, verification.ToJson()));
+  return std::nullopt;
 }
 
 }  // namespace volstream

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -42,8 +43,10 @@ struct VerifyOptions {
 absl::StatusOr<Verification> VerifyArchive(Storage* storage, const std::string& name,
                                            const VerifyOptions& options);
 
-// Writes the result beside the archive's receipt, in place of the one before.
-absl::Status RecordVerification(Storage* storage, const Verification& verification);
+// Writes the result beside the archive's receipt, in place of the one before; if that one stays
+// (Verification::OutweighsNewer), returns it. kNotFound: the archive is no longer there.
+absl::StatusOr<std::optional<Verification>> RecordVerification(Storage* storage,
+                                                               const Verification& verification);
 
 }  // namespace volstream
 

@@ -15,6 +15,7 @@
 #include "stages/digest.h"
 #include "stages/error_kind.h"
 #include "stages/gzip_codec.h"
+#include "stages/receipt.h"
 #include "stages/restore.h"
 #include "stages/tar_header.h"
 #include "tests/support/fake_storage.h"
@@ -99,6 +100,22 @@ TEST_F(RestoreArchiveTest, RefusesAnArchiveThatDiffersFromItsReceipt) {
   receipt.xxh3 = std::string(16, '0');
   storage_.Set(ReceiptNameOf(name), receipt.ToJson());
   EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kIntegrity);
+}
+
+TEST_F(RestoreArchiveTest, KeepsTheOldFileWhereAStreamDiffersFromItsReceipt) {
+  const std::string name = "x_20250101_000000.gz";
+  storage_.Set(name, Member("what was stored in its place"));
+  Receipt receipt;
+  receipt.archive = name;
+  receipt.xxh3 = std::string(16, '0');
+  receipt.md5 = std::string(32, '0');
+  storage_.Set(ReceiptNameOf(name), receipt.ToJson());
+  std::filesystem::create_directory(options_.target);
+  WriteFile(options_.target + "/x", "old");
+  options_.overwrite = Overwrite::kAlways;
+  EXPECT_EQ(KindOf(Restore(name).status()), ErrorKind::kIntegrity);
+  EXPECT_EQ(ReadFile(options_.target + "/x"), "old");
+  EXPECT_EQ(NamesIn(options_.target).size(), 1u);
 }
 
 TEST_F(RestoreArchiveTest, RestoresWithoutADamagedReceiptAndSaysSo) {

@@ -79,18 +79,19 @@ TEST_F(RetentionRun, RemovesVerificationsWithTheirArchives) {
   EXPECT_EQ(storage_.objects().size(), 3u);  // the newest with what is beside it
   EXPECT_EQ(
       storage_.log(),
-      (Strings{"remove " + ReceiptNameOf(names[1]), "remove " + VerificationNameOf(names[1]),
-               "remove " + VerificationNameOf(names[2]), "remove " + VerificationNameOf(names[3]),
+      (Strings{"remove " + VerificationNameOf(names[1]), "remove " + VerificationNameOf(names[2]),
+               "remove " + VerificationNameOf(names[3]), "remove " + ReceiptNameOf(names[1]),
                "remove " + names[1], "remove " + names[2], "remove " + names[3]}));
 }
 
-TEST_F(RetentionRun, KeepsTheArchiveWhoseVerificationStays) {
+TEST_F(RetentionRun, KeepsTheArchiveAndReceiptOfAVerificationThatStays) {
   const Strings names = Store("PPP");
   storage_.Set(VerificationNameOf(names[1]), "{}");
   storage_.unremovable[VerificationNameOf(names[1])] = absl::PermissionDeniedError("denied");
   KeepLast(1);
   EXPECT_EQ(Remove(LookAt()).removed, 1u);
   EXPECT_TRUE(storage_.objects().contains(names[1]));
+  EXPECT_TRUE(storage_.objects().contains(ReceiptNameOf(names[1])));
   EXPECT_FALSE(storage_.objects().contains(names[2]));
 }
 

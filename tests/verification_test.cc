@@ -55,6 +55,32 @@ TEST(Verification, LeavesOutWhatWasNotDone) {
   EXPECT_EQ(json["checked"], "2023-11-14T22:13:20Z");
 }
 
+TEST(Verification, OutweighsANewerOneThatLookedLessDeep) {
+  Verification before = Sample();
+  before.bytes = 5;
+  before.level = "deep";
+  before.ok = false;
+  const absl::StatusOr<Verification> read = Verification::FromJson(before.ToJson());
+  ASSERT_TRUE(read.ok()) << read.status();
+  Verification newer = before;
+  newer.ok = true;
+  newer.level = "quick";
+  EXPECT_TRUE(read->OutweighsNewer(newer));
+  for (const char* level : {"deep", "drill"}) {
+    newer.level = level;
+    EXPECT_FALSE(read->OutweighsNewer(newer)) << level;
+  }
+  newer.level = "quick";
+  newer.etag = "other";
+  EXPECT_FALSE(read->OutweighsNewer(newer));
+  newer.etag = before.etag;
+  newer.bytes = 6;
+  EXPECT_FALSE(read->OutweighsNewer(newer));
+  newer.bytes = 5;
+  newer.ok = false;
+  EXPECT_FALSE(read->OutweighsNewer(newer));
+}
+
 TEST(Verification, KeepsABoundedPartOfItsErrors) {
   Verification verification;
   for (int i = 0; i < 1'000; ++i) verification.AddError(std::string(100'000, 'x'));

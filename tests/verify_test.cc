@@ -11,6 +11,7 @@
 
 #include "tests/support/archive.h"
 #include "tests/support/cli.h"
+#include "tests/support/hot_journal.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
@@ -134,6 +135,31 @@ TEST_F(VerifyCommand, DrillFindsADatabaseThatIsDamaged) {
   EXPECT_TRUE(NamesIn(scratch_).empty());
 }
 
+TEST_F(VerifyCommand, DrillRemovesNothingThatAJournalNames) {
+  const std::string victim = directory_ / "victim";
+  WriteFile(victim, "precious");
+  Sql(source_ + "/x.db", "CREATE TABLE t(x); INSERT INTO t VALUES (1);");
+  WriteFile(source_ + "/x.db-journal", HotJournal(fs::file_size(source_ + "/x.db"), victim));
+  archive_ = BackUp(source_, backups_, {"--sqlite", "copy"});
+  const CommandResult result = Verify({"--drill", "--scratch-dir", scratch_});
+  EXPECT_EQ(result.exit_code, kExitIntegrity) << result;
+  EXPECT_NE(result.err.find("names a file elsewhere"), std::string::npos) << result;
+  EXPECT_EQ(ReadFile(victim), "precious");
+  EXPECT_TRUE(NamesIn(scratch_).empty());
+}
+
+TEST_F(VerifyCommand, DrillIsNotTheArchivesOwnEvenAtItsRoot) {
+  WriteFile(source_ + "/file", "contents");
+  chmod(source_.c_str(), 0777);
+  if (geteuid() == 0) {
+    ASSERT_EQ(chown(source_.c_str(), kNobody, kNobody), 0);
+  }
+  archive_ = BackUp(source_, backups_);
+  const CommandResult result = Verify({"--drill", "--scratch-dir", scratch_});
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_TRUE(NamesIn(scratch_).empty());
+}
+
 TEST_F(VerifyCommand, ChecksArchivesWithoutAReceiptByThemselves) {
   BackUpTree();
   fs::remove(archive_ + ".receipt.json");
@@ -148,6 +174,19 @@ TEST_F(VerifyCommand, ChecksArchivesWithoutAReceiptByThemselves) {
   EXPECT_FALSE(Exists(archive_ + ".verify.json"));
   Flip(fs::file_size(archive_) / 2);
   EXPECT_EQ(Verify({"--deep"}).exit_code, kExitIntegrity);
+}
+
+TEST_F(VerifyCommand, KeepsTheRecordOfADeeperVerification) {
+  WriteFile(source_ + "/file", "contents");
+  archive_ = BackUp(source_, backups_);
+  Flip(fs::file_size(archive_) / 2);
+  EXPECT_EQ(Verify({"--deep"}).exit_code, kExitIntegrity);
+  const CommandResult quick = Verify();
+  EXPECT_EQ(quick.exit_code, 0) << quick;
+  EXPECT_NE(quick.err.find("the record of the deeper verification of "), std::string::npos)
+      << quick;
+  EXPECT_EQ(Recorded()["level"], "deep");
+  EXPECT_EQ(Recorded()["ok"], false);
 }
 
 TEST_F(VerifyCommand, ChecksAStreamThatIsNoTar) {

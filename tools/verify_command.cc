@@ -62,10 +62,15 @@ int Run(Flags flags, Interrupt* interrupt) {
   if (!result.ok()) return Fail(&log, result.status());
   if (flags.json) absl::PrintF("%s", result->ToJson());
   if (!flags.no_record) {
-    const absl::Status recorded = RecordVerification(location->storage.get(), *result);
+    const auto recorded = RecordVerification(location->storage.get(), *result);
     if (!recorded.ok()) {
       log.Warning(absl::StrCat("the result could not be recorded beside the archive: ",
-                               recorded.message(), " (--no-record does not try)"));
+                               recorded.status().message(), " (--no-record does not try)"));
+    } else if (recorded->has_value()) {
+      log.Info(absl::StrCat(
+          "the record of the deeper verification of ",
+          absl::FormatTime("%Y-%m-%d %H:%M:%S", (*recorded)->checked, absl::UTCTimeZone()),
+          " UTC (", (*recorded)->level, ", ", (*recorded)->ok ? "sound" : "damaged", ") stays"));
     }
   }
   for (const std::string& text : result->errors) log.Error(text);

@@ -75,6 +75,8 @@ bool FileWrite::Close() {
 void FileWrite::Fail(int error) {
   int none = 0;
   error_.compare_exchange_strong(none, error);
+  // The rest of a large archive is not to be read for nothing.
+  if (TreeProblems::IsFinal(error)) Report("cannot write", error);
 }
 
 void FileWrite::Write(const EntryData& data) {
@@ -102,6 +104,7 @@ void FileWrite::Complete() {
   // Some file systems say only now that there is no room.
   if (!Close()) return Report("cannot write", errno);
   if (!name_.Commit()) return Report("cannot replace", name_.error());
+  context_->on_made(plan_.path);
   if (!problems.empty()) context_->problems->Warn(plan_.path, problems);
 }
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,8 @@ struct FileWriteContext {
   TreeProblems* problems = nullptr;
   FirstError* error = nullptr;  // the restore's end
   mode_t umask = 0777;
+  // Hears of each file that has its name, on any thread.
+  std::function<void(std::string_view)> on_made;
   std::atomic<uint64_t> file_bytes{0};  // written
   std::atomic<uint64_t> kept{0};
   std::atomic<int> open_files{0};
@@ -50,7 +53,8 @@ class FileWrite {
   // Makes the file. False if it is not to be written: it was kept, could not be made, or the
   // restore has ended.
   bool Open();
-  // REQUIRES: Open returned true. What lies beyond the file's size is cut off.
+  // REQUIRES: Open returned true. What lies beyond the file's size is cut off. A file system that
+  // is full ends the restore at once.
   void Write(const EntryData& data);
   // Gives the file its size, metadata and name, unless something of it could not be written: then
   // it is removed. REQUIRES: Open returned true.

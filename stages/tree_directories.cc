@@ -59,9 +59,18 @@ void TreeDirectories::Push(std::string_view path, SharedDirectory directory) {
   }
 }
 
+void TreeDirectories::Cut(std::string_view path) {
+  if (!chain_path_.starts_with(path)) return;
+  if (chain_path_.size() > path.size() && chain_path_[path.size()] != '/') return;
+  while (!chain_.empty() && chain_.back().path_bytes >= path.size()) chain_.pop_back();
+  chain_path_.resize(chain_.empty() ? 0 : chain_.back().path_bytes);
+}
+
 absl::StatusOr<TreeDirectories::SharedDirectory> TreeDirectories::Enter(std::string_view path) {
   if (path.empty()) return root_;
-  if (path == chain_path_ && !chain_.empty()) return chain_.back().directory;
+  if (path == chain_path_ && !chain_.empty() && chain_.back().directory != nullptr) {
+    return chain_.back().directory;
+  }
   return Walk(path);
 }
 
@@ -119,6 +128,7 @@ absl::StatusOr<bool> TreeDirectories::RemoveObstacle(int parent_fd, std::string_
     return false;
   }
   known_.erase(ToAbsl(path));
+  Cut(path);
   return true;
 }
 
@@ -221,6 +231,7 @@ int TreeDirectories::Remove(std::string_view path) {
     return errno == EEXIST ? ENOTEMPTY : errno;
   }
   known_.erase(ToAbsl(path));
+  Cut(path);
   return 0;
 }
 

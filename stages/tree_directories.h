@@ -93,6 +93,8 @@ class TreeDirectories {
   Known* Find(std::string_view path);
   Known& Note(std::string_view path) { return known_[std::string(path)]; }
   void Push(std::string_view path, SharedDirectory directory);
+  // Closes what is at or below `path`, which has gone.
+  void Cut(std::string_view path);
 
   const Options options_;
   const size_t max_open_levels_;

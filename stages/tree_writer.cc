@@ -14,9 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "engine/mutex.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/beneath.h"
@@ -37,6 +39,9 @@ namespace {
 
 // Of directories in which files are being written, and of large files.
 constexpr int kMaxOpen = 256;
+// The path of each level is kept, so that a hostile path costs their product.
+constexpr size_t kMaxPathBytes = 64 * kKiB;
+constexpr ptrdiff_t kMaxPathLevels = 4096;
 
 class Writer : public TreeWriter {
  public:
@@ -81,23 +86,26 @@ class Writer : public TreeWriter {
   absl::Status CountBytes(uint64_t bytes);
 
   NameRules RulesFor(const RestoreEntry& entry, std::string_view path) const;
-  bool IsOurs(std::string_view path) const {
+  bool IsOurs(std::string_view path) const ABSL_LOCKS_EXCLUDED(mu_) {
+    MutexLock lock(&mu_);
     return made_.contains(absl::Hash<absl::string_view>()(ToAbsl(path)));
   }
-  void NoteMade(std::string_view path);
+  // Of what is there under its name: what could not be made leaves the rights of what was there.
+  void NoteMade(std::string_view path) ABSL_LOCKS_EXCLUDED(mu_);
 
   const TreeWriterOptions options_;
   const std::string target_;
   const int max_open_ = std::clamp(DescriptorLimit() / 4, 4, kMaxOpen);
+  mutable Mutex mu_;
   TreeProblems problems_;
   FirstError error_{[] {}};
+  // Hashes of the paths that were made, where that must be told from what was there before.
+  absl::flat_hash_set<size_t> made_ ABSL_GUARDED_BY(mu_);
   FileWriteContext context_;
   MetadataMaker metadata_;
   TreeDirectories directories_;
   FileQueue queue_;  // ends before what its files use
   std::optional<Current> current_;
-  // Hashes of the paths that were made, where that must be told from what was there before.
-  absl::flat_hash_set<size_t> made_;
   uint64_t entries_ = 0;
   uint64_t counted_bytes_ = 0;
 };
@@ -128,6 +136,7 @@ Writer::Writer(TreeWriterOptions options, RestoreTarget target, UniqueFd root)
   context_.problems = &problems_;
   context_.error = &error_;
   context_.umask = ReadUmask();
+  context_.on_made = [this](std::string_view path) { NoteMade(path); };
 }
 
 Writer::~Writer() {
@@ -137,6 +146,7 @@ Writer::~Writer() {
 
 void Writer::NoteMade(std::string_view path) {
   if (options_.overwrite == Overwrite::kNever || options_.overwrite == Overwrite::kOlder) {
+    MutexLock lock(&mu_);
     made_.insert(absl::Hash<absl::string_view>()(ToAbsl(path)));
   }
 }
@@ -185,6 +195,11 @@ absl::Status Writer::Begin(const RestoreEntry& entry) {
 
 absl::Status Writer::BeginAt(const RestoreEntry& entry, const std::string& path,
                              const std::string& link_target) {
+  if (path.size() > kMaxPathBytes || std::count(path.begin(), path.end(), '/') >= kMaxPathLevels) {
+    problems_.NotRestored(std::string_view(path).substr(0, 64),
+                          absl::StrCat("its path, of ", path.size(), " bytes, is too long"));
+    return absl::OkStatus();
+  }
   if (entry.type == TarType::kDirectory) {
     VS_ASSIGN_OR_RETURN(const bool made, directories_.Make(path, metadata_.Make(entry)));
     if (!made) problems_.NotRestored();
@@ -241,7 +256,6 @@ absl::Status Writer::BeginFile(const RestoreEntry& entry, const std::string& pat
     return absl::OkStatus();
   }
   if (!entry.sparse) VS_RETURN_IF_ERROR(CountBytes(entry.bytes));
-  NoteMade(path);
   auto file =
       std::make_shared<FileWrite>(&context_, FileWrite::Plan{.path = path,
                                                              .directory = std::move(directory),
@@ -268,9 +282,9 @@ absl::Status Writer::Write(EntryData data) {
   current_->pieces.push_back(std::move(data));
   const EntryData& first = current_->pieces.front();
   const EntryData& last = current_->pieces.back();
-  if (last.offset + last.content.bytes.size() >= current_->file->bytes()) return EndEntry();
-  // More is to come: only bytes of one owner may wait for it.
+  // Whether more of the file comes or not: only bytes of one owner may wait for further calls.
   queue_.ReleaseOthers(last.content);
+  if (last.offset + last.content.bytes.size() >= current_->file->bytes()) return EndEntry();
   if (last.content.owner == first.content.owner) return Ended();
   return BecomeLarge();
 }

@@ -108,17 +108,13 @@ absl::StatusOr<RestoreReport> RestoreRaw(TarInput* input, const std::string& url
     return absl::InvalidArgumentError(
         absl::StrCat(url, " is one file and no tree: restore it without PATH and --strip"));
   }
-<<<<<<< HEAD
   if (options.open_writer && !options.dry_run) {
     return absl::UnimplementedError(absl::StrCat(url, " is one file and no tree, which ",
                                                  options.target,
                                                  " cannot be given: restore it into a directory"));
   }
-  return options.dry_run ? DryRun(input, url, name, options) : WriteFile(input, url, name, options);
-=======
   return options.dry_run ? DryRun(input, url, name, options)
                          : WriteFile(input, url, name, options, check);
->>>>>>> fixdrill
 }
 
 }  // namespace volstream

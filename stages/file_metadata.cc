@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,6 +139,12 @@ std::string Apply(const Calls& calls, const FileMetadata& metadata, const Metada
 
 }  // namespace
 
+uint64_t FileExtras::bytes() const {
+  uint64_t bytes = access_acl.size() + default_acl.size() + problems.size();
+  for (const auto& [name, value] : attributes) bytes += name.size() + value.size();
+  return bytes;
+}
+
 MetadataMaker::MetadataMaker(Owners owners)
     : owners_(owners), own_uid_(geteuid()), own_gid_(getegid()) {}
 
@@ -165,7 +172,22 @@ FileMetadata MetadataMaker::Make(const RestoreEntry& entry) {
     return metadata;
   }
   auto extras = std::make_unique<FileExtras>();
-  extras->attributes = entry.attributes;
+  // No kernel takes more of one file (xattr(7)); an archive can claim any size.
+  uint64_t name_bytes = 0;
+  size_t refused = 0;
+  for (const auto& [name, value] : entry.attributes) {
+    name_bytes += name.size() + 1;
+    if (value.size() > XATTR_SIZE_MAX || name_bytes > XATTR_LIST_MAX) {
+      ++refused;
+    } else {
+      extras->attributes.emplace_back(name, value);
+    }
+  }
+  if (refused > 0) {
+    extras->problems = absl::StrCat(refused,
+                                    " of its extended attributes are larger than any system "
+                                    "takes");
+  }
   const AclIdOf by_name = [this](std::string_view name, bool group) {
     return group ? names_.GroupId(name) : names_.UserId(name);
   };

@@ -28,6 +28,8 @@ struct FileExtras {
   std::string access_acl;  // as the kernel has it; empty if there is none
   std::string default_acl;
   std::string problems;  // found in the entry itself
+
+  uint64_t bytes() const;
 };
 
 struct FileMetadata {
@@ -38,6 +40,9 @@ struct FileMetadata {
   mode_t mode = 0;  // with set-id bits and sticky
   timespec mtime{};
   std::unique_ptr<const FileExtras> extras;  // often null
+
+  // Of the memory that the extras take.
+  uint64_t extra_bytes() const { return extras == nullptr ? 0 : extras->bytes(); }
 };
 
 // What is to get the metadata.

@@ -50,7 +50,7 @@ void FileQueue::AddSmall(std::shared_ptr<FileWrite> file, std::vector<EntryData>
     batch_->ticket = NewTicket();
   }
   Note(batch_->ticket, file->path());
-  batch_->bytes += kFileOverheadBytes;
+  batch_->bytes += kFileOverheadBytes + file->extra_bytes();
   bool owners_differ = false;
   for (const EntryData& piece : pieces) {
     const void* owner = piece.content.owner.get();

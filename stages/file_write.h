@@ -49,6 +49,7 @@ class FileWrite {
 
   const std::string& path() const { return plan_.path; }
   uint64_t bytes() const { return plan_.bytes; }
+  uint64_t extra_bytes() const { return plan_.metadata.extra_bytes(); }
 
   // Makes the file. False if it is not to be written: it was kept, could not be made, or the
   // restore has ended.

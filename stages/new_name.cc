@@ -42,6 +42,31 @@ Precedence Decide(const NameRules& rules, const struct stat& there) {
   return Precedence::kReplace;
 }
 
+int ReplaceByDirectory(int directory_fd, const std::string& name, mode_t mode) {
+  const std::string made = TemporaryName();
+  if (mkdirat(directory_fd, made.c_str(), mode) != 0) return errno;
+  if (renameat2(directory_fd, made.c_str(), directory_fd, name.c_str(), RENAME_EXCHANGE) == 0) {
+    return unlinkat(directory_fd, made.c_str(), 0) == 0 ? 0 : errno;
+  }
+  int error = errno;
+  if (error == EINVAL || error == ENOSYS) {
+    const std::string aside = TemporaryName();
+    if (renameat(directory_fd, name.c_str(), directory_fd, aside.c_str()) != 0) {
+      error = errno;
+    } else if (renameat(directory_fd, made.c_str(), directory_fd, name.c_str()) == 0) {
+      return unlinkat(directory_fd, aside.c_str(), 0) == 0 ? 0 : errno;
+    } else {
+      error = errno;
+      renameat(directory_fd, aside.c_str(), directory_fd, name.c_str());
+    }
+  } else if (error == ENOENT &&
+             renameat(directory_fd, made.c_str(), directory_fd, name.c_str()) == 0) {
+    return 0;  // it has just gone
+  }
+  unlinkat(directory_fd, made.c_str(), AT_REMOVEDIR);
+  return error;
+}
+
 NewName::~NewName() {
   if (!made_name_.empty()) unlinkat(directory_fd_, made_name_.c_str(), 0);
 }

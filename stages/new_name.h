@@ -24,6 +24,11 @@ struct NameRules {
   timespec mtime{};      // of the new
 };
 
+// Puts an empty directory in the place of something that is none: in one step, or, on a file system
+// that cannot exchange names, so that what was there comes back if the directory cannot take its
+// name. 0 or an errno.
+int ReplaceByDirectory(int directory_fd, const std::string& name, mode_t mode);
+
 enum class Precedence { kReplace, kKeep };
 // Which of both is to be there. A directory that is there has no say here.
 Precedence Decide(const NameRules& rules, const struct stat& there);

@@ -15,6 +15,7 @@
 #include "stages/absl_text.h"
 #include "stages/entry_path.h"
 #include "stages/local_file.h"
+#include "stages/new_name.h"
 
 namespace volstream {
 namespace {
@@ -114,17 +115,24 @@ UniqueFd TreeDirectories::OpenChild(int parent_fd, const std::string& name) {
   return fd;
 }
 
-absl::StatusOr<bool> TreeDirectories::RemoveObstacle(int parent_fd, std::string_view path) {
-  if (options_.overwrite == Overwrite::kNever && !options_.is_ours(path)) {
+absl::StatusOr<bool> TreeDirectories::ReplaceObstacle(int parent_fd, std::string_view path,
+                                                      mode_t mode, const timespec* mtime) {
+  const std::string name(Split(path).name);
+  struct stat there {};
+  const NameRules rules{.overwrite = options_.overwrite,
+                        .is_ours = options_.is_ours(path),
+                        .mtime = mtime == nullptr ? timespec{} : *mtime};
+  const bool is_newer = mtime == nullptr && rules.overwrite == Overwrite::kOlder && !rules.is_ours;
+  if (fstatat(parent_fd, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+      (is_newer || Decide(rules, there) == Precedence::kKeep)) {
     kept_out_.emplace(path);
     options_.problems->Warn(path,
                             "not restored, with all below it: what is there is no directory, "
                             "and stays");
     return false;
   }
-  const std::string name(Split(path).name);
-  if (unlinkat(parent_fd, name.c_str(), 0) != 0 && errno != ENOENT) {
-    VS_RETURN_IF_ERROR(KeepOut(path, "cannot replace what is in the place of", errno));
+  if (const int error = ReplaceByDirectory(parent_fd, name, mode); error != 0) {
+    VS_RETURN_IF_ERROR(KeepOut(path, "cannot replace what is in the place of", error));
     return false;
   }
   known_.erase(ToAbsl(path));
@@ -140,12 +148,13 @@ absl::StatusOr<TreeDirectories::SharedDirectory> TreeDirectories::EnterChild(
   const std::string name(Split(path).name);
   UniqueFd fd = OpenChild(parent->fd(), name);
   if (!fd.valid() && !completing_) {
-    if (IsNoDirectory(errno)) {
-      VS_ASSIGN_OR_RETURN(const bool gone, RemoveObstacle(parent->fd(), path));
-      if (!gone) return SharedDirectory();
-      errno = ENOENT;
-    }
-    if (errno == ENOENT) {
+    const int error = errno;
+    if (IsNoDirectory(error)) {
+      VS_ASSIGN_OR_RETURN(const bool made, ReplaceObstacle(parent->fd(), path, 0755, nullptr));
+      if (!made) return SharedDirectory();
+      Note(path) = Known{.is_ours = true, .inherits = parent->inherits(), .metadata = nullptr};
+      fd = OpenChild(parent->fd(), name);
+    } else if (error == ENOENT) {
       if (mkdirat(parent->fd(), name.c_str(), 0755) == 0) {
         Note(path) = Known{.is_ours = true, .inherits = parent->inherits(), .metadata = nullptr};
       } else if (errno != EEXIST) {
@@ -167,7 +176,8 @@ absl::StatusOr<TreeDirectories::SharedDirectory> TreeDirectories::EnterChild(
   return std::make_shared<const OpenDirectory>(std::move(fd), hands_down, &open_count_);
 }
 
-absl::StatusOr<int> TreeDirectories::MakeChild(int parent_fd, std::string_view path) {
+absl::StatusOr<int> TreeDirectories::MakeChild(int parent_fd, std::string_view path,
+                                               const timespec& mtime) {
   const std::string name(Split(path).name);
   // Nobody else gets in before it is whole.
   if (mkdirat(parent_fd, name.c_str(), 0700) == 0) return 0;
@@ -175,9 +185,8 @@ absl::StatusOr<int> TreeDirectories::MakeChild(int parent_fd, std::string_view p
   struct stat there {};
   if (fstatat(parent_fd, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) return errno;
   if (!S_ISDIR(there.st_mode)) {
-    VS_ASSIGN_OR_RETURN(const bool gone, RemoveObstacle(parent_fd, path));
-    if (!gone) return ENOTDIR;
-    return mkdirat(parent_fd, name.c_str(), 0700) == 0 ? 0 : errno;
+    VS_ASSIGN_OR_RETURN(const bool made, ReplaceObstacle(parent_fd, path, 0700, &mtime));
+    return made ? 0 : ENOTDIR;
   }
   LetOwnerIn(parent_fd, name);
   return EEXIST;
@@ -189,7 +198,7 @@ absl::StatusOr<bool> TreeDirectories::Make(std::string_view path, FileMetadata m
     VS_ASSIGN_OR_RETURN(const SharedDirectory parent, Enter(Split(path).parent));
     if (parent == nullptr || kept_out_.contains(ToAbsl(path))) return false;
     options_.wait_for(path);
-    VS_ASSIGN_OR_RETURN(const int error, MakeChild(parent->fd(), path));
+    VS_ASSIGN_OR_RETURN(const int error, MakeChild(parent->fd(), path, metadata.mtime));
     if (error != 0 && error != EEXIST) {
       if (!kept_out_.contains(ToAbsl(path))) {
         VS_RETURN_IF_ERROR(KeepOut(path, "cannot make", error));
@@ -202,6 +211,14 @@ absl::StatusOr<bool> TreeDirectories::Make(std::string_view path, FileMetadata m
   }
   // One that was there and is to stay as it is.
   if (options_.overwrite == Overwrite::kNever && !known->is_ours) return true;
+  if (known->metadata != nullptr) extra_bytes_ -= known->metadata->extra_bytes();
+  if (extra_bytes_ + metadata.extra_bytes() > kMaxExtraBytes) {
+    metadata.extras = nullptr;
+    options_.problems->Warn(path,
+                            "its ACL and extended attributes are not restored: those of all "
+                            "directories together are more than 64 MiB");
+  }
+  extra_bytes_ += metadata.extra_bytes();
   known->metadata = std::make_unique<FileMetadata>(std::move(metadata));
   return true;
 }

@@ -75,17 +75,21 @@ class TreeDirectories {
     size_t path_bytes = 0;      // of the path up to here
     SharedDirectory directory;  // null if it was closed to save descriptors
   };
+  // Of what directories have beside mode, owner and time, kept until Complete.
+  static constexpr uint64_t kMaxExtraBytes = 64 * kMiB;
   using Paths = absl::flat_hash_map<std::string, Known>;
 
   absl::StatusOr<SharedDirectory> Walk(std::string_view path);
   // Opens a child, or makes it; null if it is kept out.
   absl::StatusOr<SharedDirectory> EnterChild(const SharedDirectory& parent, std::string_view path);
-  // Makes room where something that is no directory is. False if it stays.
-  absl::StatusOr<bool> RemoveObstacle(int parent_fd, std::string_view path);
+  // Makes a directory where something that is none is. `mtime`: of the directory's entry, null if
+  // it has none, and nothing is older then. False if what is there stays.
+  absl::StatusOr<bool> ReplaceObstacle(int parent_fd, std::string_view path, mode_t mode,
+                                       const timespec* mtime);
   // Invalid, with errno, if that fails.
   UniqueFd OpenChild(int parent_fd, const std::string& name);
   // 0 or an errno; EEXIST for a directory that was there.
-  absl::StatusOr<int> MakeChild(int parent_fd, std::string_view path);
+  absl::StatusOr<int> MakeChild(int parent_fd, std::string_view path, const timespec& mtime);
   void LetOwnerIn(int parent_fd, const std::string& name) const;
   // From now on nothing is made at or below `path`: a warning, or an error if it is final.
   absl::Status KeepOut(std::string_view path, std::string_view what, int error);
@@ -104,7 +108,8 @@ class TreeDirectories {
   std::string chain_path_;
   Paths known_;
   absl::flat_hash_set<std::string> kept_out_;
-  bool completing_ = false;  // nothing is made any more
+  uint64_t extra_bytes_ = 0;  // of the metadata that is kept; <= kMaxExtraBytes
+  bool completing_ = false;   // nothing is made any more
 };
 
 }  // namespace volstream

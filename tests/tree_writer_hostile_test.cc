@@ -112,20 +112,33 @@ TEST_F(TreeWriterHostile, TheArchivesOwnSymlinksAreNotFollowed) {
 }
 
 TEST_F(TreeWriterHostile, SymlinksOfTheTargetAreReplaced) {
-  for (const Overwrite overwrite : {Overwrite::kOlder, Overwrite::kAlways}) {
-    options_.overwrite = overwrite;
-    fs::remove_all(Target());
-    fs::create_directories(Target("d"));
-    fs::create_symlink(Outside(), Target("out"));
-    fs::create_symlink("../../outside", Target("d/up"));
-    AddFile("inside", "x");
-    AddAllBelow("out");
-    AddAllBelow("d/up");
-    AddDirectory("out");
-    EXPECT_EQ(Finish().not_restored, 0u);
-    EXPECT_TRUE(fs::is_directory(fs::symlink_status(Target("out"))));
-    EXPECT_EQ(ReadFile(Target("d/up/victim")), "overwritten");
-  }
+  options_.overwrite = Overwrite::kAlways;
+  fs::create_directories(Target("d"));
+  fs::create_symlink(Outside(), Target("out"));
+  fs::create_symlink("../../outside", Target("d/up"));
+  AddFile("inside", "x");
+  AddAllBelow("out");
+  AddAllBelow("d/up");
+  AddDirectory("out");
+  EXPECT_EQ(Finish().not_restored, 0u);
+  EXPECT_TRUE(fs::is_directory(fs::symlink_status(Target("out"))));
+  EXPECT_EQ(ReadFile(Target("d/up/victim")), "overwritten");
+  // Nothing of the exchange is left.
+  EXPECT_EQ(NamesIn(Target()), (std::vector<std::string>{"d", "inside", "out"}));
+}
+
+// They are newer than the archive's entries; and a directory without an entry has no time at all.
+TEST_F(TreeWriterHostile, NewerObstaclesOfDirectoriesStay) {
+  options_.overwrite = Overwrite::kOlder;
+  fs::create_directories(Target());
+  fs::create_symlink(Outside(), Target("out"));
+  WriteFile(Target("keep"), "newer and precious");
+  AddDirectory("keep");
+  AddFile("keep/inner", "x");
+  AddAllBelow("out");
+  EXPECT_GT(Finish().not_restored, 0u);
+  EXPECT_EQ(ReadFile(Target("keep")), "newer and precious");
+  EXPECT_EQ(fs::read_symlink(Target("out")), Outside());
 }
 
 TEST_F(TreeWriterHostile, SymlinksOfTheTargetStayWhereNothingIsReplaced) {

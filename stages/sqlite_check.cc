@@ -9,9 +9,9 @@
 
 #include "engine/status_macros.h"
 #include "stages/beneath.h"
-#include "stages/confined_sqlite_vfs.h"
 #include "stages/error_kind.h"
 #include "stages/private_tree.h"
+#include "stages/sqlite_confined_vfs.h"
 #include "stages/sqlite_snapshot.h"
 
 namespace volstream {

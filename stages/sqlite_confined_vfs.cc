@@ -1,4 +1,4 @@
-#include "stages/confined_sqlite_vfs.h"
+#include "stages/sqlite_confined_vfs.h"
 
 #include <string.h>
 #include <sys/stat.h>

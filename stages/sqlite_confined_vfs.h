@@ -7,8 +7,8 @@
 //
 // Threads: one. Lifetime: its connections must be closed before it goes.
 // Sources: sqlite.org/c3ref/vfs.html, fileformat2.html#the_rollback_journal, walformat.html.
-#ifndef VOLSTREAM_STAGES_CONFINED_SQLITE_VFS_H_
-#define VOLSTREAM_STAGES_CONFINED_SQLITE_VFS_H_
+#ifndef VOLSTREAM_STAGES_SQLITE_CONFINED_VFS_H_
+#define VOLSTREAM_STAGES_SQLITE_CONFINED_VFS_H_
 
 #include <sqlite3.h>
 
@@ -48,4 +48,4 @@ class ConfinedSqliteVfs {
 
 }  // namespace volstream
 
-#endif  // VOLSTREAM_STAGES_CONFINED_SQLITE_VFS_H_
+#endif  // VOLSTREAM_STAGES_SQLITE_CONFINED_VFS_H_

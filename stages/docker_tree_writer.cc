@@ -100,6 +100,10 @@ absl::Status DockerTreeWriter::Begin(const RestoreEntry& entry) {
   const std::optional<std::string> path = ContainedPath(entry.path);
   if (!path.has_value()) return LeadsOutside(entry.path);
   ++report_.entries;
+  if (entry.mtime_seconds < 0) {
+    Warn(absl::StrCat(PrintablePath(entry.path), ": could not restore its time, which is before ",
+                      "1970: the engine makes it 1970"));
+  }
   if (path->empty()) {
     if (entry.type != TarType::kDirectory) return LeadsOutside(entry.path);
     root_ = entry;

@@ -305,9 +305,11 @@ TEST_F(DockerRestore, OrdinaryUsersRestoreThroughTheEngine) {
   const CommandResult result = AsNobody(Restore("copy", {"--create"})).Run();
   EXPECT_EQ(result.exit_code, 0) << result;
   ExpectIn(result, "through the Docker engine");
+  ExpectIn(result, "before-1970: could not restore its time");
   DiffOptions options;
   options.holes = false;
-  EXPECT_EQ(DiffTrees(tree, SnapshotTree(docker_.NewVolume("copy")), options), "");
+  EXPECT_EQ(DiffTrees(tree, SnapshotTree(docker_.NewVolume("copy")), options),
+            "times/before-1970: mtime in ns is 0, should be -86400000000000\n");
   EXPECT_EQ(docker_.Containers(), std::vector<std::string>{});
   EXPECT_EQ(docker_.Volumes(), (std::vector<std::string>{"copy", "original"}));
 }

@@ -160,6 +160,15 @@ TEST_F(DockerTreeWriterTest, AnAttributeWhoseNameCannotBeToldIsAWarning) {
   EXPECT_NE(bodies_["/volume"].find("SCHILY.xattr.user.plain=2"), std::string::npos);
 }
 
+TEST_F(DockerTreeWriterTest, ATimeThatTheEngineCannotSetIsAWarning) {
+  RestoreEntry file = EntryOf(TarType::kFile, "file");
+  file.mtime_seconds = -1;
+  Add(file);
+  Finish();
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_NE(warnings_[0].find("before 1970"), std::string::npos) << warnings_[0];
+}
+
 TEST_F(DockerTreeWriterTest, NothingThatLeadsOutsideIsSent) {
   for (const RestoreEntry& entry :
        {EntryOf(TarType::kFile, "../file"), EntryOf(TarType::kFile, "/file"),

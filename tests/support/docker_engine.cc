@@ -28,7 +28,7 @@ DockerEngine* shared_engine = nullptr;
 // Another process leaves no other way.
 template <typename Condition>
 bool Poll(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

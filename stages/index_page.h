@@ -35,7 +35,7 @@ inline constexpr uint64_t kMaxPageMembers = 65'536;
 class EntryPageBuilder {
  public:
   // A page is full with this many, or with this many bytes.
-  static constexpr size_t kMaxEntries = 2048;
+  static constexpr size_t kMaxEntries = 4096;
   static constexpr size_t kFullBytes = 256 * kKiB;
 
   // REQUIRES: !full(); the entry begins where the one before it ends, or is the page's first.

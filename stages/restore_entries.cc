@@ -7,7 +7,6 @@
 #include "engine/status_macros.h"
 #include "stages/entry_path.h"
 #include "stages/error_kind.h"
-#include "stages/tree_writer.h"
 
 namespace volstream {
 namespace {
@@ -20,7 +19,6 @@ class Restoration {
   absl::StatusOr<RestoreReport> Run();
 
  private:
-  absl::Status OpenWriter();
   absl::Status Restore(const RestoreEntry& entry);
   // The entry under the name that it gets in the target; nullopt if that is none.
   absl::StatusOr<std::optional<RestoreEntry>> Renamed(const RestoreEntry& entry) const;
@@ -37,27 +35,14 @@ class Restoration {
   RestoreReport report_;
 };
 
-absl::Status Restoration::OpenWriter() {
-  if (options_.dry_run) return absl::OkStatus();
-  if (options_.before_write) VS_RETURN_IF_ERROR(options_.before_write());
-  TreeWriterOptions options;
-  options.target = options_.target;
-  options.overwrite = options_.overwrite;
-  options.owners = options_.owners;
-  options.threads = options_.threads;
-  options.max_file_bytes = options_.max_file_bytes;
-  options.on_warning = options_.on_warning;
-  VS_ASSIGN_OR_RETURN(writer_, options_.open_writer ? options_.open_writer(std::move(options))
-                                                    : TreeWriter::Open(std::move(options)));
-  return absl::OkStatus();
-}
-
 absl::StatusOr<RestoreReport> Restoration::Run() {
   bool opened = false;
   while (true) {
     VS_RETURN_IF_ERROR(CheckNotCancelled());
     VS_ASSIGN_OR_RETURN(const RestoreEntry* entry, entries_->Next());
-    if (!std::exchange(opened, true)) VS_RETURN_IF_ERROR(OpenWriter());
+    if (!std::exchange(opened, true) && !options_.dry_run) {
+      VS_ASSIGN_OR_RETURN(writer_, OpenTreeWriter(options_));
+    }
     if (entry == nullptr) break;
     if (!selection_.SelectsAndNotes(entry->path)) continue;
     VS_RETURN_IF_ERROR(Restore(*entry));
@@ -118,6 +103,19 @@ absl::Status Restoration::CopyContent() {
 absl::StatusOr<RestoreReport> RestoreEntries(EntryReader* entries, PathSelection selection,
                                              const RestoreOptions& options) {
   return Restoration(entries, std::move(selection), options).Run();
+}
+
+absl::StatusOr<std::unique_ptr<TreeWriter>> OpenTreeWriter(const RestoreOptions& options) {
+  if (options.before_write) VS_RETURN_IF_ERROR(options.before_write());
+  TreeWriterOptions writer;
+  writer.target = options.target;
+  writer.overwrite = options.overwrite;
+  writer.owners = options.owners;
+  writer.threads = options.threads;
+  writer.max_file_bytes = options.max_file_bytes;
+  writer.on_warning = options.on_warning;
+  return options.open_writer ? options.open_writer(std::move(writer))
+                             : TreeWriter::Open(std::move(writer));
 }
 
 }  // namespace volstream

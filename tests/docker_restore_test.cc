@@ -315,6 +315,13 @@ TEST_F(DockerRestore, OrdinaryUsersRestoreThroughTheEngine) {
   EXPECT_EQ(docker_.Volumes(), (std::vector<std::string>{"copy", "original"}));
 }
 
+TEST_F(DockerRestore, OrdinaryUsersSalvageThroughTheEngine) {
+  BackUpFile("file");
+  const CommandResult result = AsNobody(Restore("copy", {"--create", "--salvage"})).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ(ReadFile(docker_.NewVolume("copy") + "/file"), "restored");
+}
+
 TEST_F(DockerRestore, OrdinaryUsersStopContainersAndReplaceFiles) {
   BackUpFile("file");
   const std::string path = docker_.NewVolume("volume");

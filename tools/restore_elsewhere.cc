@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
+#include "stages/restore_entries.h"
 #include "stages/salvage.h"
 #include "stages/tar_export.h"
 #include "stages/warnings.h"
@@ -35,14 +36,7 @@ absl::StatusOr<SalvageReport> Salvage(const ArchiveLocation& archive,
   salvage.cancelled = options.cancelled;
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveFile> file,
                       ArchiveFile::Open(archive.storage.get(), archive.name));
-  if (options.before_write) VS_RETURN_IF_ERROR(options.before_write());
-  TreeWriterOptions tree;
-  tree.target = options.target;
-  tree.overwrite = options.overwrite;
-  tree.owners = options.owners;
-  tree.max_file_bytes = options.max_file_bytes;
-  tree.on_warning = options.on_warning;
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<TreeWriter> writer, TreeWriter::Open(std::move(tree)));
+  VS_ASSIGN_OR_RETURN(const std::unique_ptr<TreeWriter> writer, OpenTreeWriter(options));
   return SalvageArchive(file.get(), salvage, writer.get());
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
@@ -11,6 +12,11 @@ namespace volstream {
 absl::StatusOr<std::unique_ptr<ArchiveFile>> ArchiveFile::Open(Storage* storage, std::string name) {
   VS_ASSIGN_OR_RETURN(ObjectInfo info, storage->Stat(name));
   return std::unique_ptr<ArchiveFile>(new ArchiveFile(storage, std::move(name), std::move(info)));
+}
+
+absl::Status ArchiveFile::Located(const absl::Status& status) const {
+  if (!absl::IsDataLoss(status) || absl::StrContains(status.message(), Url())) return status;
+  return WithContext(status, Url());
 }
 
 absl::Status ArchiveFile::ReadAt(uint64_t offset, MutableByteSpan out) {

@@ -28,6 +28,10 @@ class ArchiveFile {
   uint64_t bytes() const { return info_.bytes; }
   const ObjectInfo& info() const { return info_; }
 
+  // What a parser says of the archive's bytes, which does not know whose they are: kDataLoss gets
+  // Url() put before its message, unless that is in it. All else stays as it is.
+  absl::Status Located(const absl::Status& status) const;
+
   // Fills all of `out` from `offset`. ErrorKind::kIntegrity, kDataLoss, if the archive ends before.
   absl::Status ReadAt(uint64_t offset, MutableByteSpan out);
 

@@ -60,8 +60,7 @@ absl::Status ArchiveListing::ReadThrough(const ReaderVisitor& visit) {
   EntryReader* const entries = source->entries();
   while (true) {
     const absl::StatusOr<const RestoreEntry*> entry = entries->Next();
-    if (absl::IsDataLoss(entry.status())) return WithContext(entry.status(), file_->Url());
-    VS_RETURN_IF_ERROR(entry.status());
+    if (!entry.ok()) return file_->Located(entry.status());
     if (*entry == nullptr) return absl::OkStatus();
     if (const absl::Status status = visit(**entry, entries); !status.ok()) {
       return status == StopVisiting() ? absl::OkStatus() : status;

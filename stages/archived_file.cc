@@ -13,6 +13,7 @@
 #include "stages/error_kind.h"
 #include "stages/member_input.h"
 #include "stages/path_selection.h"
+#include "stages/selected_tar.h"
 #include "stages/tar_reader.h"
 #include "stages/warnings.h"
 
@@ -22,33 +23,6 @@ namespace {
 // A hard link to a hard link is damage; this ends a circle of them.
 constexpr int kMaxLinkSteps = 8;
 constexpr size_t kZeroBytes = 64 * kKiB;
-
-// The tar's bytes from `begin` to `end`, of an input that begins at `offset` before that.
-class TarPiece : public TarInput {
- public:
-  TarPiece(TarInput* input, uint64_t offset, uint64_t begin, uint64_t end)
-      : input_(input), skip_(begin - offset), left_(end - begin) {}
-
-  absl::StatusOr<SharedBytes> Next() override {
-    while (left_ > 0) {
-      VS_ASSIGN_OR_RETURN(SharedBytes piece, input_->Next());
-      if (piece.bytes.empty()) return piece;
-      const size_t skipped = std::min<uint64_t>(skip_, piece.bytes.size());
-      skip_ -= skipped;
-      piece.bytes = piece.bytes.subspan(skipped);
-      piece.bytes = piece.bytes.first(std::min<uint64_t>(left_, piece.bytes.size()));
-      left_ -= piece.bytes.size();
-      if (!piece.bytes.empty()) return piece;
-    }
-    return SharedBytes();
-  }
-  void Cancel() override { input_->Cancel(); }
-
- private:
-  TarInput* const input_;
-  uint64_t skip_;
-  uint64_t left_;
-};
 
 absl::Status Damaged(const ArchiveFile& file, std::string_view path, std::string_view what) {
   return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
@@ -87,21 +61,15 @@ absl::Status ReadByIndex(ArchiveListing* archive, const IndexedEntry& entry, uin
                          const ContentVisitor& visit) {
   const ArchiveFile& file = *archive->file();
   const EntryPlace& place = entry.place;
-  VS_ASSIGN_OR_RETURN(const std::vector<MemberExtent> members,
-                      archive->index()->MembersOf(place.tar_offset, place.end_offset()));
-  if (members.empty()) return Damaged(file, entry.path, "the index names no member that holds it");
-  const MemberExtent& last = members.back();
-  const uint64_t begin = members.front().archive_offset;
   MemberInputOptions options;
   options.memory_bytes = memory_bytes;
-  options.runs = {{begin, last.archive_offset + last.archive_bytes - begin}};
-  options.max_member_bytes = archive->index()->footer().max_member_bytes;
-  options.max_member_tar_bytes = archive->index()->footer().max_member_tar_bytes;
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<MemberInput> input,
-                      MemberInput::Open(archive->file(), std::move(options)));
-  TarPiece piece(input.get(), members.front().tar_offset, place.tar_offset, place.end_offset());
+  VS_ASSIGN_OR_RETURN(
+      const std::unique_ptr<SelectedTar> tar,
+      SelectedTar::OpenRanges(archive->index(), {{place.tar_offset, place.end_offset(), 1}},
+                              std::move(options)));
+  tar->NextRange();
   const std::unique_ptr<TarReader> reader =
-      TarReader::Make(&piece, place.tar_offset, /*fragment=*/true);
+      TarReader::Make(tar.get(), place.tar_offset, /*fragment=*/true);
   VS_ASSIGN_OR_RETURN(const RestoreEntry* found, reader->Next());
   if (found == nullptr || *static_cast<const EntryInfo*>(found) != entry) {
     return Damaged(file, entry.path, "the archive has something else where its index says it is");

@@ -53,6 +53,16 @@ class PlainEntries : public EntryReader {
   const std::unique_ptr<TarReader> reader_;
 };
 
+RangeInputOptions RangeOptionsOf(const ReadOptions& options) {
+  RangeInputOptions ranges;
+  ranges.memory_bytes = options.memory_bytes / 2;
+  ranges.connections = options.connections;
+  ranges.want_md5 = options.want_digest;
+  return ranges;
+}
+
+}  // namespace
+
 MemberInputOptions MemberOptionsOf(const ReadOptions& options, const ArchiveIndex* index) {
   MemberInputOptions members;
   members.memory_bytes = options.memory_bytes;
@@ -64,16 +74,6 @@ MemberInputOptions MemberOptionsOf(const ReadOptions& options, const ArchiveInde
   }
   return members;
 }
-
-RangeInputOptions RangeOptionsOf(const ReadOptions& options) {
-  RangeInputOptions ranges;
-  ranges.memory_bytes = options.memory_bytes / 2;
-  ranges.connections = options.connections;
-  ranges.want_md5 = options.want_digest;
-  return ranges;
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<EntrySource>> EntrySource::Open(ArchiveFile* file,
                                                                const PathSelection& selection,
@@ -97,9 +97,9 @@ absl::StatusOr<std::unique_ptr<EntrySource>> EntrySource::Open(ArchiveFile* file
       return source;
     }
     if (!selection.selects_all()) {
-      VS_ASSIGN_OR_RETURN(source->entries_, ReadSelectedEntries(source->index_.get(), selection,
-                                                                MemberOptionsOf(options, nullptr),
-                                                                options.on_warning));
+      VS_ASSIGN_OR_RETURN(source->entries_,
+                          ReadSelectedEntries(source->index_.get(), selection,
+                                              MemberOptionsOf(options), options.on_warning));
       return source;
     }
   }
@@ -134,7 +134,7 @@ absl::StatusOr<std::unique_ptr<InflatedSource>> InflatedSource::Open(ArchiveFile
   auto source = std::make_unique<InflatedSource>();
   VS_ASSIGN_OR_RETURN(const bool has_members, MemberInput::CanRead(file));
   if (has_members) {
-    MemberInputOptions members = MemberOptionsOf(options, nullptr);
+    MemberInputOptions members = MemberOptionsOf(options);
     members.want_xxh3 = options.want_digest;
     VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
                         MemberInput::Open(file, std::move(members)));

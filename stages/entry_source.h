@@ -36,6 +36,9 @@ struct ReadOptions {
   std::function<void(std::string_view)> on_warning;
 };
 
+// The same for members. The index, which may be null, says how large they are.
+MemberInputOptions MemberOptionsOf(const ReadOptions& options, const ArchiveIndex* index = nullptr);
+
 // Threads: one at a time.
 class EntrySource {
  public:

@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
 #include "stages/archive_file.h"
@@ -74,11 +73,7 @@ absl::StatusOr<RestoreReport> RestoreTar(ArchiveFile* file, const PathSelection&
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<EntrySource> source,
                       EntrySource::Open(file, selection, read));
   absl::StatusOr<RestoreReport> report = RestoreEntries(source->entries(), selection, options);
-  // The parsers do not know what they read.
-  if (absl::IsDataLoss(report.status()) &&
-      !absl::StrContains(report.status().message(), file->Url())) {
-    return WithContext(report.status(), file->Url());
-  }
+  if (!report.ok()) return file->Located(report.status());
   *digests = Digests::Of(source.get());
   return report;
 }

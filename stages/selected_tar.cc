@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/check.h"
 #include "engine/status_macros.h"
@@ -22,9 +21,9 @@ constexpr uint64_t kMaxGapBytes = 256 * kKiB;
 
 class SelectedEntries : public EntryReader {
  public:
-  SelectedEntries(std::string url, bool own_tar, std::unique_ptr<SelectedTar> tar,
+  SelectedEntries(const ArchiveFile* file, bool own_tar, std::unique_ptr<SelectedTar> tar,
                   PathSelection selection, std::function<void(std::string_view)> on_warning)
-      : url_(std::move(url)),
+      : file_(*file),
         own_tar_(own_tar),
         tar_(std::move(tar)),
         selection_(std::move(selection)),
@@ -34,7 +33,7 @@ class SelectedEntries : public EntryReader {
     while (true) {
       if (reader_ == nullptr && !OpenRange()) return nullptr;
       const absl::StatusOr<const RestoreEntry*> entry = reader_->Next();
-      if (!entry.ok()) return Located(entry.status());
+      if (!entry.ok()) return file_.Located(entry.status());
       if (*entry == nullptr) {
         reader_.reset();
         if (left_ > 0) return Disagree("an entry of the index is not there");
@@ -60,7 +59,7 @@ class SelectedEntries : public EntryReader {
 
   absl::StatusOr<EntryData> NextData() override {
     absl::StatusOr<EntryData> data = reader_->NextData();
-    if (!data.ok()) return Located(data.status());
+    if (!data.ok()) return file_.Located(data.status());
     return data;
   }
 
@@ -85,16 +84,11 @@ class SelectedEntries : public EntryReader {
 
   absl::Status Disagree(std::string_view what) const {
     return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
-                     absl::StrCat(url_, ": the index and the tar disagree: ", ToAbsl(what),
+                     absl::StrCat(file_.Url(), ": the index and the tar disagree: ", ToAbsl(what),
                                   "; restore all of it, which needs no index"));
   }
-  // The parsers do not know what they read.
-  absl::Status Located(const absl::Status& status) const {
-    if (!absl::IsDataLoss(status) || absl::StrContains(status.message(), url_)) return status;
-    return WithContext(status, url_);
-  }
 
-  const std::string url_;
+  const ArchiveFile& file_;
   const bool own_tar_;
   const std::unique_ptr<SelectedTar> tar_;
   const PathSelection selection_;
@@ -107,7 +101,7 @@ class SelectedEntries : public EntryReader {
 
 }  // namespace
 
-absl::Status SelectedTar::Select(ArchiveIndex* index, const PathSelection& selection, bool borrow) {
+absl::Status SelectedTar::Select(ArchiveIndex* index, PathSelection* selection, bool borrow) {
   const auto add = [this](const EntryPlace& place) {
     if (!ranges_.empty() && ranges_.back().end == place.tar_offset) {
       ranges_.back().end = place.end_offset();
@@ -116,11 +110,11 @@ absl::Status SelectedTar::Select(ArchiveIndex* index, const PathSelection& selec
       ranges_.push_back({place.tar_offset, place.end_offset(), 1});
     }
   };
-  for (const std::string& root : selection.Roots()) {
+  for (const std::string& root : selection->Roots()) {
     VS_RETURN_IF_ERROR(index->ForEachUnder(root, [&](const IndexedEntry& entry) {
-      if (!selection.Selects(entry.path)) return absl::OkStatus();
+      if (!selection->SelectsAndNotes(entry.path)) return absl::OkStatus();
       add(entry.place);
-      if (borrow && entry.type == TarType::kHardLink && !selection.Selects(entry.link_target)) {
+      if (borrow && entry.type == TarType::kHardLink && !selection->Selects(entry.link_target)) {
         borrowed_.emplace(entry.link_target, entry.path);
       }
       return absl::OkStatus();
@@ -145,7 +139,12 @@ absl::Status SelectedTar::FindRuns(ArchiveIndex* index, std::vector<MemberRun>* 
   for (const Range& range : ranges_) {
     VS_ASSIGN_OR_RETURN(const std::vector<MemberExtent> found,
                         index->MembersOf(range.begin, range.end));
-    if (found.empty()) continue;
+    if (found.empty()) {
+      return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+                       absl::StrCat(index->file()->Url(),
+                                    ": the index is damaged: it names no "
+                                    "member that holds an entry"));
+    }
     const uint64_t archive_begin = found.front().archive_offset;
     const uint64_t archive_end = found.back().archive_offset + found.back().archive_bytes;
     const uint64_t tar_end = found.back().tar_offset + found.back().tar_bytes;
@@ -166,19 +165,33 @@ absl::Status SelectedTar::FindRuns(ArchiveIndex* index, std::vector<MemberRun>* 
   return absl::OkStatus();
 }
 
+absl::Status SelectedTar::Fetch(ArchiveIndex* index, MemberInputOptions options) {
+  options.runs.clear();
+  VS_RETURN_IF_ERROR(FindRuns(index, &options.runs));
+  if (options.runs.empty()) return absl::OkStatus();
+  options.max_member_bytes = index->footer().max_member_bytes;
+  options.max_member_tar_bytes = index->footer().max_member_tar_bytes;
+  VS_ASSIGN_OR_RETURN(input_, MemberInput::Open(index->file(), std::move(options)));
+  position_ = runs_.front().begin;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<SelectedTar>> SelectedTar::Open(ArchiveIndex* index,
-                                                               const PathSelection& selection,
+                                                               PathSelection* selection,
                                                                bool borrow,
                                                                MemberInputOptions options) {
   std::unique_ptr<SelectedTar> tar(new SelectedTar());
   VS_RETURN_IF_ERROR(tar->Select(index, selection, borrow));
-  options.runs.clear();
-  VS_RETURN_IF_ERROR(tar->FindRuns(index, &options.runs));
-  if (options.runs.empty()) return tar;
-  options.max_member_bytes = index->footer().max_member_bytes;
-  options.max_member_tar_bytes = index->footer().max_member_tar_bytes;
-  VS_ASSIGN_OR_RETURN(tar->input_, MemberInput::Open(index->file(), std::move(options)));
-  tar->position_ = tar->runs_.front().begin;
+  VS_RETURN_IF_ERROR(tar->Fetch(index, std::move(options)));
+  return tar;
+}
+
+absl::StatusOr<std::unique_ptr<SelectedTar>> SelectedTar::OpenRanges(ArchiveIndex* index,
+                                                                     std::vector<Range> ranges,
+                                                                     MemberInputOptions options) {
+  std::unique_ptr<SelectedTar> tar(new SelectedTar());
+  tar->ranges_ = std::move(ranges);
+  VS_RETURN_IF_ERROR(tar->Fetch(index, std::move(options)));
   return tar;
 }
 
@@ -221,10 +234,9 @@ absl::StatusOr<std::unique_ptr<EntryReader>> ReadSelectedEntries(
     ArchiveIndex* index, PathSelection selection, MemberInputOptions options,
     std::function<void(std::string_view)> on_warning) {
   VS_ASSIGN_OR_RETURN(std::unique_ptr<SelectedTar> tar,
-                      SelectedTar::Open(index, selection, /*borrow=*/true, std::move(options)));
-  return std::make_unique<SelectedEntries>(index->file()->Url(), index->footer().own_tar,
-                                           std::move(tar), std::move(selection),
-                                           std::move(on_warning));
+                      SelectedTar::Open(index, &selection, /*borrow=*/true, std::move(options)));
+  return std::make_unique<SelectedEntries>(index->file(), index->footer().own_tar, std::move(tar),
+                                           std::move(selection), std::move(on_warning));
 }
 
 }  // namespace volstream

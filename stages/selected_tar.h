@@ -32,10 +32,15 @@ class SelectedTar : public TarInput {
     uint64_t entries = 0;
   };
 
-  // Begins to fetch. The index must outlive it. `options.runs` are set here.
+  // Begins to fetch, and notes which patterns select something. The index must outlive it.
+  // `options.runs` and the sizes of members are set here.
   static absl::StatusOr<std::unique_ptr<SelectedTar>> Open(ArchiveIndex* index,
-                                                           const PathSelection& selection,
-                                                           bool borrow, MemberInputOptions options);
+                                                           PathSelection* selection, bool borrow,
+                                                           MemberInputOptions options);
+  // The same of ranges that are known: rising, each within the tar and not empty.
+  static absl::StatusOr<std::unique_ptr<SelectedTar>> OpenRanges(ArchiveIndex* index,
+                                                                 std::vector<Range> ranges,
+                                                                 MemberInputOptions options);
 
   const std::vector<Range>& ranges() const { return ranges_; }
   // Files that are read for the sake of a link alone, by path, with the first link to each.
@@ -57,7 +62,8 @@ class SelectedTar : public TarInput {
   };
 
   SelectedTar() = default;
-  absl::Status Select(ArchiveIndex* index, const PathSelection& selection, bool borrow);
+  absl::Status Select(ArchiveIndex* index, PathSelection* selection, bool borrow);
+  absl::Status Fetch(ArchiveIndex* index, MemberInputOptions options);
   absl::Status FindRuns(ArchiveIndex* index, std::vector<MemberRun>* members);
 
   std::vector<Range> ranges_;  // rising

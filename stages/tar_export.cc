@@ -4,7 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
 #include "stages/archive_index.h"
@@ -35,19 +34,9 @@ absl::StatusOr<std::vector<std::string>> GiveSelected(ArchiveFile* file, PathSel
                      "into a directory"));
   }
   VS_RETURN_IF_ERROR(index.status());
-  for (const std::string& root : selection->Roots()) {
-    VS_RETURN_IF_ERROR((*index)->ForEachUnder(root, [selection](const IndexedEntry& entry) {
-      selection->SelectsAndNotes(entry.path);
-      return absl::OkStatus();
-    }));
-  }
-  MemberInputOptions members;
-  members.memory_bytes = options.memory_bytes;
-  members.workers = options.workers;
-  members.connections = options.connections;
   VS_ASSIGN_OR_RETURN(
       const std::unique_ptr<SelectedTar> tar,
-      SelectedTar::Open(index->get(), *selection, /*borrow=*/false, std::move(members)));
+      SelectedTar::Open(index->get(), selection, /*borrow=*/false, MemberOptionsOf(options)));
   while (tar->NextRange()) VS_RETURN_IF_ERROR(GiveAll(tar.get(), visit));
   constexpr std::array<uint8_t, kTarEndBytes> kEnd = {};
   VS_RETURN_IF_ERROR(visit(kEnd));
@@ -62,12 +51,7 @@ absl::StatusOr<std::vector<std::string>> ExportTar(ArchiveFile* file, PathSelect
   if (!selection.selects_all()) return GiveSelected(file, &selection, options, visit);
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<InflatedSource> source,
                       InflatedSource::Open(file, options));
-  absl::Status status = GiveAll(source->input(), visit);
-  // The inflater does not know what it reads.
-  if (absl::IsDataLoss(status) && !absl::StrContains(status.message(), file->Url())) {
-    status = WithContext(status, file->Url());
-  }
-  VS_RETURN_IF_ERROR(status);
+  VS_RETURN_IF_ERROR(file->Located(GiveAll(source->input(), visit)));
   return std::vector<std::string>();
 }
 

@@ -1,7 +1,5 @@
 #include "stages/http_stream.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -44,7 +42,7 @@ absl::StatusOr<size_t> HttpStream::Read(MutableByteSpan out) {
   }
   if (start) Start();
   MutexLock lock(&mu_);
-  const auto has_news = [this] { return size_ > 0 || done_ || cancelled_; };
+  const auto has_news = [this] { return !ring_.empty() || done_ || cancelled_; };
   if (!mu_.AwaitWithTimeout(has_news, patience_)) {
     cancelled_ = true;
     return absl::DeadlineExceededError(
@@ -53,26 +51,15 @@ absl::StatusOr<size_t> HttpStream::Read(MutableByteSpan out) {
   if (cancelled_) return absl::CancelledError("cancelled");
   // What came before a failure is of no use: the caller gives the whole stream up.
   if (done_ && !status_.ok()) return status_;
-  const size_t bytes = std::min(out.size(), size_);
-  const size_t straight = std::min(bytes, ring_.size() - begin_);
-  if (straight > 0) std::memcpy(out.data(), ring_.data() + begin_, straight);
-  if (bytes > straight) std::memcpy(out.data() + straight, ring_.data(), bytes - straight);
-  begin_ = (begin_ + bytes) % ring_.size();
-  size_ -= bytes;
-  return bytes;
+  return ring_.Pop(out);
 }
 
 bool HttpStream::OnBody(ByteSpan bytes) {
   MutexLock lock(&mu_);
   while (!bytes.empty()) {
-    mu_.Await([this] { return size_ < ring_.size() || cancelled_; });
+    mu_.Await([this] { return !ring_.full() || cancelled_; });
     if (cancelled_) return false;
-    const size_t end = (begin_ + size_) % ring_.size();
-    const size_t room = end < begin_ ? begin_ - end : ring_.size() - end;
-    const size_t taken = std::min({bytes.size(), room, ring_.size() - size_});
-    std::memcpy(ring_.data() + end, bytes.data(), taken);
-    size_ += taken;
-    bytes = bytes.subspan(taken);
+    bytes = bytes.subspan(ring_.Push(bytes));
   }
   return true;
 }

@@ -1,7 +1,5 @@
 #include "stages/http_upload.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,19 +51,14 @@ absl::Status HttpUpload::Write(ByteSpan bytes) {
     bool wake = false;
     {
       MutexLock lock(&mu_);
-      const auto has_room = [this] { return size_ < ring_.size() || done_ || cancelled_; };
+      const auto has_room = [this] { return !ring_.full() || done_ || cancelled_; };
       if (!mu_.AwaitWithTimeout(has_room, patience_)) return TimedOut();
       if (cancelled_) return absl::CancelledError("cancelled");
       if (done_) {
         return status_.ok() ? absl::UnavailableError("the answer came before the body was whole")
                             : status_;
       }
-      const size_t end = (begin_ + size_) % ring_.size();
-      const size_t room = end < begin_ ? begin_ - end : ring_.size() - end;
-      const size_t taken = std::min({bytes.size(), room, ring_.size() - size_});
-      std::memcpy(ring_.data() + end, bytes.data(), taken);
-      size_ += taken;
-      bytes = bytes.subspan(taken);
+      bytes = bytes.subspan(ring_.Push(bytes));
       wake = std::exchange(starved_, false);
     }
     if (wake) transport_->Wake();
@@ -90,16 +83,12 @@ absl::Status HttpUpload::Finish() {
 PulledBody HttpUpload::OnPull(MutableByteSpan space) {
   MutexLock lock(&mu_);
   if (cancelled_) return {.state = PulledBody::State::kGiveUp};
-  if (size_ == 0) {
+  if (ring_.empty()) {
     if (whole_) return {.state = PulledBody::State::kEnd};
     starved_ = true;
     return {.state = PulledBody::State::kLater};
   }
-  const size_t bytes = std::min({space.size(), size_, ring_.size() - begin_});
-  std::memcpy(space.data(), ring_.data() + begin_, bytes);
-  begin_ = (begin_ + bytes) % ring_.size();
-  size_ -= bytes;
-  return {.state = PulledBody::State::kBytes, .bytes = bytes};
+  return {.state = PulledBody::State::kBytes, .bytes = ring_.Pop(space)};
 }
 
 void HttpUpload::OnDone(absl::StatusOr<HttpResponse> result) {

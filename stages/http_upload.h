@@ -12,13 +12,13 @@
 
 #include <functional>
 #include <memory>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "engine/mutex.h"
+#include "stages/byte_ring.h"
 #include "stages/http_transport.h"
 
 namespace volstream {
@@ -57,10 +57,7 @@ class HttpUpload {
   HttpRequest request_;  // until it starts
 
   Mutex mu_;
-  // A ring: `size_` bytes from `begin_` on.
-  std::vector<uint8_t> ring_ ABSL_GUARDED_BY(mu_);
-  size_t begin_ ABSL_GUARDED_BY(mu_) = 0;
-  size_t size_ ABSL_GUARDED_BY(mu_) = 0;
+  ByteRing ring_ ABSL_GUARDED_BY(mu_);
   bool starved_ ABSL_GUARDED_BY(mu_) = false;  // the transport waits for a Wake
   bool started_ ABSL_GUARDED_BY(mu_) = false;
   bool whole_ ABSL_GUARDED_BY(mu_) = false;

@@ -7,14 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "stages/absl_text.h"
+#include "stages/sqlite_system.h"
 
 namespace volstream {
-namespace {
-
-sqlite3_vfs* System() { return sqlite3_vfs_find("unix"); }
-
-}  // namespace
-
 // The C functions that SQLite calls. No exception leaves them.
 struct ConfinedSqliteVfsCalls {
   static ConfinedSqliteVfs* VfsOf(sqlite3_vfs* vfs) {
@@ -26,18 +21,18 @@ struct ConfinedSqliteVfsCalls {
     file->pMethods = nullptr;
     // Without a name: a temporary file, for which the system finds one that is not taken.
     if (name != nullptr && !VfsOf(vfs)->Allows(name)) return SQLITE_CANTOPEN;
-    return System()->xOpen(System(), name, file, flags, out_flags);
+    return SystemSqliteVfs()->xOpen(SystemSqliteVfs(), name, file, flags, out_flags);
   }
   static int Delete(sqlite3_vfs* vfs, const char* name, int sync_directory) {
     if (!VfsOf(vfs)->Allows(name) || strcmp(name, VfsOf(vfs)->path()) == 0) {
       return SQLITE_IOERR_DELETE;
     }
-    return System()->xDelete(System(), name, sync_directory);
+    return SystemSqliteVfs()->xDelete(SystemSqliteVfs(), name, sync_directory);
   }
   static int Access(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
     *out = 0;
     if (!VfsOf(vfs)->Allows(name)) return SQLITE_IOERR_ACCESS;
-    return System()->xAccess(System(), name, flags, out);
+    return SystemSqliteVfs()->xAccess(SystemSqliteVfs(), name, flags, out);
   }
   // The system's would follow the symlink of /proc.
   static int FullPathname(sqlite3_vfs* vfs, const char* name, int bytes, char* out) {
@@ -49,18 +44,8 @@ struct ConfinedSqliteVfsCalls {
     return SQLITE_OK;
   }
 
-  // The rest is the system's.
-  static int Randomness(sqlite3_vfs*, int bytes, char* out) {
-    return System()->xRandomness(System(), bytes, out);
-  }
-  static int Sleep(sqlite3_vfs*, int microseconds) {
-    return System()->xSleep(System(), microseconds);
-  }
-  static int CurrentTime(sqlite3_vfs*, double* out) {
-    return System()->xCurrentTime(System(), out);
-  }
   static int GetLastError(sqlite3_vfs*, int bytes, char* out) {
-    return System()->xGetLastError(System(), bytes, out);
+    return SystemSqliteVfs()->xGetLastError(SystemSqliteVfs(), bytes, out);
   }
 };
 
@@ -69,18 +54,15 @@ ConfinedSqliteVfs::ConfinedSqliteVfs(int directory_fd, std::string_view name)
   static std::atomic<uint64_t> next_number = 0;
   sqlite3_initialize();
   vfs_name_ = absl::StrCat("volstream-confined-", next_number.fetch_add(1));
-  vfs_.iVersion = 1;
-  vfs_.szOsFile = System()->szOsFile;
-  vfs_.mxPathname = System()->mxPathname;
+  SetSystemCalls(&vfs_);
+  vfs_.szOsFile = SystemSqliteVfs()->szOsFile;
+  vfs_.mxPathname = SystemSqliteVfs()->mxPathname;
   vfs_.zName = vfs_name_.c_str();
   vfs_.pAppData = this;
   vfs_.xOpen = ConfinedSqliteVfsCalls::Open;
   vfs_.xDelete = ConfinedSqliteVfsCalls::Delete;
   vfs_.xAccess = ConfinedSqliteVfsCalls::Access;
   vfs_.xFullPathname = ConfinedSqliteVfsCalls::FullPathname;
-  vfs_.xRandomness = ConfinedSqliteVfsCalls::Randomness;
-  vfs_.xSleep = ConfinedSqliteVfsCalls::Sleep;
-  vfs_.xCurrentTime = ConfinedSqliteVfsCalls::CurrentTime;
   vfs_.xGetLastError = ConfinedSqliteVfsCalls::GetLastError;
   // Fails only when SQLite cannot start at all; opening a connection then says so.
   sqlite3_vfs_register(&vfs_, /*makeDflt=*/0);

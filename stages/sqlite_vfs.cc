@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/check.h"
 #include "stages/sqlite_database_file.h"
+#include "stages/sqlite_system.h"
 
 namespace volstream {
 namespace {
@@ -149,17 +150,6 @@ struct SqliteVfsCalls {
     return SQLITE_OK;
   }
 
-  // The rest is the system's.
-  static sqlite3_vfs* System() { return sqlite3_vfs_find("unix"); }
-  static int Randomness(sqlite3_vfs*, int bytes, char* out) {
-    return System()->xRandomness(System(), bytes, out);
-  }
-  static int Sleep(sqlite3_vfs*, int microseconds) {
-    return System()->xSleep(System(), microseconds);
-  }
-  static int CurrentTime(sqlite3_vfs*, double* out) {
-    return System()->xCurrentTime(System(), out);
-  }
   static int GetLastError(sqlite3_vfs*, int, char*) { return errno; }
 };
 
@@ -167,7 +157,7 @@ SqliteVfs::SqliteVfs(int dir_fd, std::string name, int database_fd, SpoolFile* c
     : dir_fd_(dir_fd), name_(std::move(name)), database_fd_(database_fd), copy_(copy) {
   static std::atomic<uint64_t> next_number = 0;
   vfs_name_ = absl::StrCat("volstream-", next_number.fetch_add(1));
-  vfs_.iVersion = 1;
+  SetSystemCalls(&vfs_);
   vfs_.szOsFile = sizeof(Handle);
   vfs_.mxPathname = kLongestName;
   vfs_.zName = vfs_name_.c_str();
@@ -176,9 +166,6 @@ SqliteVfs::SqliteVfs(int dir_fd, std::string name, int database_fd, SpoolFile* c
   vfs_.xDelete = SqliteVfsCalls::Delete;
   vfs_.xAccess = SqliteVfsCalls::Access;
   vfs_.xFullPathname = SqliteVfsCalls::FullPathname;
-  vfs_.xRandomness = SqliteVfsCalls::Randomness;
-  vfs_.xSleep = SqliteVfsCalls::Sleep;
-  vfs_.xCurrentTime = SqliteVfsCalls::CurrentTime;
   vfs_.xGetLastError = SqliteVfsCalls::GetLastError;
   // Fails only when SQLite cannot start at all; opening a connection then says so.
   sqlite3_vfs_register(&vfs_, /*makeDflt=*/0);

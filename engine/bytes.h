@@ -17,6 +17,12 @@ inline bool IsZero(ByteSpan bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
 }
 
+// Zeros at the end; all bytes where there is nothing else.
+inline size_t TrailingZeros(ByteSpan bytes) {
+  const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](uint8_t b) { return b != 0; });
+  return static_cast<size_t>(last - bytes.rbegin());
+}
+
 // MiB and GiB are powers of two; MB and GB (10^6, 10^9) appear only in text for people.
 inline constexpr uint64_t kKiB = uint64_t{1} << 10;
 inline constexpr uint64_t kMiB = uint64_t{1} << 20;

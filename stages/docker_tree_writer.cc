@@ -126,9 +126,7 @@ absl::Status DockerTreeWriter::Begin(const RestoreEntry& entry) {
 absl::Status DockerTreeWriter::Write(EntryData data) {
   const ByteSpan bytes = data.content.bytes;
   if (bytes.size() > options_.max_file_bytes - report_.file_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the files are more than the ", options_.max_file_bytes,
-                     " bytes that --max-size allows: raise it, or select less"));
+    return OverMaxSize(options_.max_file_bytes);
   }
   if (data.offset < position_ || data.offset > bytes_ || bytes.size() > bytes_ - data.offset) {
     return absl::DataLossError("an entry has more data than its header says");

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
@@ -18,6 +19,11 @@ struct SharedBytes {
   ByteSpan bytes;
   std::shared_ptr<const void> owner;
 };
+
+inline SharedBytes CopyOf(ByteSpan bytes) {
+  auto owner = std::make_shared<const std::vector<uint8_t>>(bytes.begin(), bytes.end());
+  return {*owner, owner};
+}
 
 // A tar stream. Threads: Next by one thread at a time; Cancel by any, at any time.
 class TarInput {

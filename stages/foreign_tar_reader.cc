@@ -18,6 +18,7 @@
 #include "engine/status_macros.h"
 #include "stages/gzip_reader.h"
 #include "stages/tar_header.h"
+#include "stages/tar_parser.h"
 #include "stages/warnings.h"
 
 namespace volstream {
@@ -79,7 +80,7 @@ class Bytes {
         return {bytes, chunk->owner};
       }
     }
-    return Copy(bytes);
+    return CopyOf(bytes);
   }
 
   bool inflated() const { return inflater_.has_value(); }
@@ -89,11 +90,6 @@ class Bytes {
   void set_status(absl::Status status) { status_ = std::move(status); }
 
  private:
-  static SharedBytes Copy(ByteSpan bytes) {
-    auto owner = std::make_shared<const std::vector<uint8_t>>(bytes.begin(), bytes.end());
-    return {*owner, owner};
-  }
-
   absl::StatusOr<SharedBytes> Fetch() {
     if (!std::exchange(started_, true)) {
       VS_ASSIGN_OR_RETURN(SharedBytes first, archive_->Next());
@@ -107,12 +103,11 @@ class Bytes {
     }
     if (!inflater_.has_value()) return archive_->Next();
     VS_ASSIGN_OR_RETURN(const ByteSpan bytes, inflater_->Next());
-    return bytes.empty() ? SharedBytes() : Copy(bytes);
+    return bytes.empty() ? SharedBytes() : CopyOf(bytes);
   }
 
   void CountZeros(ByteSpan chunk) {
-    const auto last = std::find_if(chunk.rbegin(), chunk.rend(), [](uint8_t b) { return b != 0; });
-    const size_t zeros = static_cast<size_t>(last - chunk.rbegin());
+    const size_t zeros = TrailingZeros(chunk);
     trailing_zeros_ = zeros == chunk.size() ? trailing_zeros_ + zeros : zeros;
     bytes_ += chunk.size();
   }
@@ -143,16 +138,8 @@ la_ssize_t ReadChunk(archive* a, void* client, const void** out) {
 
 std::string TextOrEmpty(const char* text) { return text == nullptr ? "" : text; }
 
-// Without "./" in front and '/' at the end.
 std::string PathOf(const char* raw) {
-  std::string_view path = raw == nullptr ? "" : raw;
-  while (path.starts_with("./")) {
-    path.remove_prefix(2);
-    // Not turned into an absolute path: "./" and slashes are the directory itself.
-    while (path.starts_with('/')) path.remove_prefix(1);
-  }
-  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
-  return path == "." ? "" : std::string(path);
+  return std::string(EntryPathOf(raw == nullptr ? std::string_view() : raw));
 }
 
 TarType TypeOf(archive_entry* entry) {

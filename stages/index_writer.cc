@@ -44,15 +44,21 @@ absl::Status IndexWriter::Add(IndexedEntry entry) {
   return absl::OkStatus();
 }
 
+absl::Status IndexWriter::AppendPage(std::string raw, IndexDirectory::Page* page,
+                                     std::string* pages) {
+  VS_ASSIGN_OR_RETURN(const IndexBlob blob, EncodeIndexBlob(raw));
+  page->bytes = blob.members.size();
+  page->xxh3 = blob.xxh3;
+  *pages += blob.members;
+  return absl::OkStatus();
+}
+
 absl::Status IndexWriter::FinishEntryPage() {
   IndexDirectory::EntryPage page;
   page.count = entries_.count();
   page.tar_offset = entries_.first_tar_offset();
   page.first_path = entries_.first_path();
-  VS_ASSIGN_OR_RETURN(const IndexBlob blob, EncodeIndexBlob(entries_.Take()));
-  page.bytes = blob.members.size();
-  page.xxh3 = blob.xxh3;
-  entry_pages_ += blob.members;
+  VS_RETURN_IF_ERROR(AppendPage(entries_.Take(), &page, &entry_pages_));
   footer_.entry_count += page.count;
   directory_.entry_pages.push_back(std::move(page));
   return absl::OkStatus();
@@ -63,10 +69,7 @@ absl::Status IndexWriter::FinishMemberPage() {
   page.count = members_.count();
   page.archive_bytes = members_.archive_bytes();
   page.tar_bytes = members_.tar_bytes();
-  VS_ASSIGN_OR_RETURN(const IndexBlob blob, EncodeIndexBlob(members_.Take()));
-  page.bytes = blob.members.size();
-  page.xxh3 = blob.xxh3;
-  member_pages_ += blob.members;
+  VS_RETURN_IF_ERROR(AppendPage(members_.Take(), &page, &member_pages_));
   footer_.member_count += page.count;
   directory_.member_pages.push_back(page);
   return absl::OkStatus();

@@ -52,6 +52,8 @@ class IndexWriter : public StreamObserver, public StreamTail {
 
   // Keeps kResourceExhausted as the reason for no index.
   absl::Status LeaveOut(const absl::Status& status);
+  // Appends a page to *pages, and notes in *page where it lies.
+  static absl::Status AppendPage(std::string raw, IndexDirectory::Page* page, std::string* pages);
   absl::Status FinishEntryPage();
   absl::Status FinishMemberPage();
   absl::Status CheckDirectory() const;

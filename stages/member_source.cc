@@ -11,6 +11,7 @@
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
 #include "stages/gzip_member.h"
+#include "stages/little_endian.h"
 
 namespace volstream {
 namespace {
@@ -21,7 +22,7 @@ constexpr uint8_t kFlagExtra = 4;
 constexpr uint8_t kEmptyBody[] = {3, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 static_assert(kFixedBytes + 65535 + sizeof(kEmptyBody) == kMaxIndexMemberBytes);
 
-size_t ExtraBytes(ByteSpan in) { return in[10] | size_t{in[11]} << 8; }
+size_t ExtraBytes(ByteSpan in) { return GetLittleEndian<uint16_t>(&in[10]); }
 
 bool IsMemberStart(ByteSpan in) {
   return in.size() >= kFixedBytes && in[0] == 0x1f && in[1] == 0x8b && in[2] == 8;

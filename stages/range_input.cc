@@ -50,8 +50,7 @@ GzipInput::GzipInput(ArchiveFile* file, RangeInputOptions options)
 
 absl::StatusOr<SharedBytes> GzipInput::Next() {
   VS_ASSIGN_OR_RETURN(const ByteSpan bytes, inflater_.Next());
-  auto copy = std::make_shared<const std::vector<uint8_t>>(bytes.begin(), bytes.end());
-  return SharedBytes{*copy, copy};
+  return CopyOf(bytes);
 }
 
 }  // namespace volstream

@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::array<uint8_t, 256 * kKiB> kZeros = {};
 
-uint64_t ZerosAtEnd(ByteSpan bytes) {
-  const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](uint8_t b) { return b != 0; });
-  return static_cast<uint64_t>(last - bytes.rbegin());
-}
-
 // Bytes that two ranges have in common.
 uint64_t Overlap(uint64_t begin_a, uint64_t end_a, uint64_t begin_b, uint64_t end_b) {
   const uint64_t begin = std::max(begin_a, begin_b);
@@ -86,7 +81,7 @@ absl::StatusOr<SharedBytes> SalvageFeed::Next() {
         ended_ = true;
         return SharedBytes();
       case SalvageItem::Kind::kBytes: {
-        const uint64_t zeros = ZerosAtEnd(item.content.bytes);
+        const uint64_t zeros = TrailingZeros(item.content.bytes);
         zeros_ = zeros == item.content.bytes.size() ? zeros_ + zeros : zeros;
         Took(item);
         // A member without data must not look like the end.
@@ -127,7 +122,7 @@ void SalvageFeed::GoBack(uint64_t at) {
   hole_left_ = 0;
   position_ = last_position_ + last_.content.bytes.size();
   again_ = SharedBytes{last_.content.bytes.subspan(static_cast<size_t>(at)), last_.content.owner};
-  zeros_ = ZerosAtEnd(again_.bytes);
+  zeros_ = TrailingZeros(again_.bytes);
   limit_ = data_begin_ = data_end_ = last_position_ + at;
   holes_ = 0;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/status_macros.h"
+#include "stages/little_endian.h"
 #include "stages/member_source.h"
 
 namespace volstream {
@@ -35,8 +36,7 @@ bool HasIndexHeader(ByteSpan in) {
 }
 
 uint32_t LengthInTrailer(ByteSpan member) {
-  const ByteSpan in = member.last(4);
-  return in[0] | uint32_t{in[1]} << 8 | uint32_t{in[2]} << 16 | uint32_t{in[3]} << 24;
+  return GetLittleEndian<uint32_t>(member.last(4).data());
 }
 
 }  // namespace

@@ -33,8 +33,8 @@ bool IsHeader(ByteSpan block) {
 bool MayFollowRecords(ByteSpan chunk, size_t at) {
   if (at == 0) return true;
   const ByteSpan before = chunk.subspan(at - kTarBlockBytes, kTarBlockBytes);
-  const auto last = std::find_if(before.rbegin(), before.rend(), [](uint8_t b) { return b != 0; });
-  return last != before.rend() && *last == '\n';
+  const ByteSpan text = before.first(before.size() - TrailingZeros(before));
+  return !text.empty() && text.back() == '\n';
 }
 
 // Whether the header by itself surely says something else than it did behind its pax header.

@@ -160,9 +160,7 @@ NameRules Writer::RulesFor(const RestoreEntry& entry, std::string_view path) con
 
 absl::Status Writer::CountBytes(uint64_t bytes) {
   if (bytes > options_.max_file_bytes - counted_bytes_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the files are more than the ", options_.max_file_bytes,
-                     " bytes that --max-size allows: raise it, or select less"));
+    return OverMaxSize(options_.max_file_bytes);
   }
   counted_bytes_ += bytes;
   return absl::OkStatus();
@@ -397,6 +395,12 @@ absl::StatusOr<TreeWriterReport> Writer::Finish() {
 }
 
 }  // namespace
+
+absl::Status OverMaxSize(uint64_t max_file_bytes) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the files are more than the ", max_file_bytes,
+                   " bytes that --max-size allows: raise it, or select less"));
+}
 
 absl::StatusOr<std::unique_ptr<TreeWriter>> TreeWriter::Open(TreeWriterOptions options) {
   VS_ASSIGN_OR_RETURN(RestoreTarget target,

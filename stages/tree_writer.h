@@ -49,6 +49,9 @@ struct TreeWriterOptions {
   std::function<void(std::string_view)> on_warning;
 };
 
+// What a writer ends with when the contents become more than that.
+absl::Status OverMaxSize(uint64_t max_file_bytes);
+
 struct TreeWriterReport {
   uint64_t entries = 0;     // that were taken
   uint64_t file_bytes = 0;  // of the contents written

@@ -1,20 +1,20 @@
 #include "stages/work_pool.h"
 
+#include <errno.h>
+
 #include <system_error>
+
+#include "engine/start_threads.h"
 
 namespace volstream {
 
 WorkPool::WorkPool(int threads, uint64_t max_bytes, size_t max_jobs)
     : max_bytes_(max_bytes), max_jobs_(max_jobs) {
-  threads_.reserve(static_cast<size_t>(threads));
-  for (int i = 0; i < threads; ++i) {
-    try {
-      threads_.emplace_back([this] { Work(); });
-    } catch (const std::system_error&) {
-      // The system gives no more threads: fewer do as well.
-      if (threads_.empty()) throw;
-      break;
-    }
+  // Fewer do as well.
+  if (!StartThreads(
+           static_cast<size_t>(threads), [this] { Work(); }, &threads_)
+           .ok()) {
+    throw std::system_error(EAGAIN, std::generic_category());
   }
 }
 

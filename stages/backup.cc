@@ -21,7 +21,6 @@
 #include "stages/host_name.h"
 #include "stages/part_hash.h"
 #include "stages/part_plan.h"
-#include "stages/plan_index.h"
 #include "stages/stream_limit.h"
 #include "stages/stream_source.h"
 #include "stages/tar_source.h"
@@ -277,7 +276,8 @@ PartLimits Backup::LimitsOf(const BackupReport& report) const {
   return limits;
 }
 
-absl::StatusOr<PartSizes> Backup::ChooseParts(const VolumePlan* plan, const PartLimits& limits,
+absl::StatusOr<PartSizes> Backup::ChooseParts(const VolumePlan* plan, uint64_t index_bytes,
+                                              const PartLimits& limits,
                                               const PipelineOptions& pipeline,
                                               size_t bound_bytes) const {
   const auto encoded_bytes = [&](uint64_t bytes) {
@@ -285,9 +285,7 @@ absl::StatusOr<PartSizes> Backup::ChooseParts(const VolumePlan* plan, const Part
   };
   const PartRoom room{limits, pipeline.memory_bytes, PartMemoryBytes(pipeline, bound_bytes),
                       options_.part_bytes};
-  if (plan != nullptr) {
-    return PlanParts(encoded_bytes(plan->tar_bytes()) + MaxIndexBytes(*plan), room);
-  }
+  if (plan != nullptr) return PlanParts(encoded_bytes(plan->tar_bytes()) + index_bytes, room);
   const uint64_t hint = options_.stream_bytes_hint;
   VS_ASSIGN_OR_RETURN(const PartSizes sizes,
                       PlanStreamParts(hint == 0 ? 0 : encoded_bytes(hint), room));
@@ -329,11 +327,6 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   pipeline_options.stop_on_sink_failure = options_.stop_on_destination_failure;
   pipeline_options.on_progress = options_.on_progress;
   pipeline_options.on_source_read = [&reading] { reading.End(); };
-  const PartLimits limits = LimitsOf(*report);
-  VS_ASSIGN_OR_RETURN(pipeline_options.parts,
-                      ChooseParts(plan.get(), limits, pipeline_options,
-                                  codec->Bound(pipeline_options.block_bytes)));
-
   std::unique_ptr<BlockSource> source;
   std::unique_ptr<IndexWriter> index;
   if (plan != nullptr) {
@@ -344,6 +337,11 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     source = std::make_unique<StreamSource>(options_.stream);
     index = NewIndexWriter(options_.stream, options_.stream_is_tar);
   }
+  const PartLimits limits = LimitsOf(*report);
+  VS_ASSIGN_OR_RETURN(pipeline_options.parts,
+                      ChooseParts(plan.get(), index->MaxBytes(), limits, pipeline_options,
+                                  codec->Bound(pipeline_options.block_bytes)));
+
   Md5PartHasher part_hasher;
   StreamHasher stream_hasher;
   std::vector<std::unique_ptr<PartSink>> sinks;

@@ -124,9 +124,11 @@ class Backup {
   void LogPlan(const VolumePlan& plan) const;
   // What the destinations that are left take.
   PartLimits LimitsOf(const BackupReport& report) const;
-  // The sizes of parts for a plan, or for a stream if that is null.
-  absl::StatusOr<PartSizes> ChooseParts(const VolumePlan* plan, const PartLimits& limits,
-                                        const PipelineOptions& pipeline, size_t bound_bytes) const;
+  // The sizes of parts for a plan with an index of at most index_bytes, or for a stream if the plan
+  // is null.
+  absl::StatusOr<PartSizes> ChooseParts(const VolumePlan* plan, uint64_t index_bytes,
+                                        const PartLimits& limits, const PipelineOptions& pipeline,
+                                        size_t bound_bytes) const;
   absl::Status RunPipeline(BackupReport* report) ABSL_LOCKS_EXCLUDED(mu_);
   void WriteReceipts(BackupReport* report);
   absl::Status Verdict(const BackupReport& report, const absl::Status& run) const;

@@ -37,7 +37,7 @@ absl::Status ReadReceipt(Storage* storage, const BackupInfo& backup, BackupDetai
         absl::StrCat(storage->UrlOf(name), " cannot be read: ", receipt.status().message());
     return absl::OkStatus();
   }
-  if (receipt->archive != backup.name || receipt->bytes != backup.bytes) {
+  if (!receipt->Fits(backup.name, backup.bytes)) {
     details->remark = absl::StrCat(storage->UrlOf(name), " is the receipt of ", receipt->bytes,
                                    " bytes named ", receipt->archive, ", and the archive has ",
                                    backup.bytes, ": it proves nothing");

@@ -51,6 +51,10 @@ struct Receipt {
   uint64_t missing_count = 0;  // things of the source that could not be read and are left out
 
   void SetParts(const PartSizes& sizes);
+  // Whether it is that of an archive of this name and size.
+  bool Fits(std::string_view name, uint64_t archive_bytes) const {
+    return archive == name && bytes == archive_bytes;
+  }
   std::string ToJson() const;
   // kDataLoss if the text is no receipt of a version that this program knows.
   static absl::StatusOr<Receipt> FromJson(std::string_view text);

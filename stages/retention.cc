@@ -104,7 +104,7 @@ class Look {
     if (absl::IsNotFound(text.status())) return false;
     if (!text.ok()) return text.status();
     const absl::StatusOr<Receipt> receipt = Receipt::FromJson(*text);
-    return receipt.ok() && receipt->archive == backup.name && receipt->bytes == backup.bytes;
+    return receipt.ok() && receipt->Fits(backup.name, backup.bytes);
   }
 
   // One warning for all: after a change of keys there are as many as there are backups.

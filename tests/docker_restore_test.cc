@@ -73,6 +73,12 @@ class DockerRestore : public ::testing::Test {
     return command;
   }
 
+  void StartAndHang(Command* command) {
+    command->Start();
+    ASSERT_TRUE(s3_.WaitUntilHanging(1));
+    ASSERT_TRUE(docker_.WaitForState("user", "exited"));
+  }
+
   // As who may use the engine, but not write the volume's directory.
   Command AsNobody(Command command) {
     EXPECT_EQ(chmod(directory_.path().c_str(), 0755), 0);
@@ -265,9 +271,7 @@ TEST_F(DockerRestore, ContainersAreBackAfterCtrlC) {
   docker_.NewVolume("volume");
   docker_.Run({.name = "user", .volume = "volume"});
   Command command = RestoreThatHangs("volume");
-  command.Start();
-  ASSERT_TRUE(s3_.WaitUntilHanging(1));
-  ASSERT_TRUE(docker_.WaitForState("user", "exited"));
+  ASSERT_NO_FATAL_FAILURE(StartAndHang(&command));
   command.Signal(SIGINT);
   const CommandResult result = command.Wait();
   EXPECT_EQ(result.exit_code, kExitInterrupted) << result;
@@ -279,9 +283,7 @@ TEST_F(DockerRestore, ContainersComeBackAfterAKill) {
   docker_.NewVolume("volume");
   docker_.Run({.name = "user", .volume = "volume"});
   Command command = RestoreThatHangs("volume");
-  command.Start();
-  ASSERT_TRUE(s3_.WaitUntilHanging(1));
-  ASSERT_TRUE(docker_.WaitForState("user", "exited"));
+  ASSERT_NO_FATAL_FAILURE(StartAndHang(&command));
   command.Signal(SIGKILL);
   EXPECT_EQ(command.Wait().signal, SIGKILL);
   EXPECT_TRUE(docker_.WaitForState("user", "running"));
@@ -379,9 +381,7 @@ TEST_F(DockerRestore, CtrlCEndsAnUploadAndContainersAreBack) {
   docker_.NewVolume("volume");
   docker_.Run({.name = "user", .volume = "volume"});
   Command command = AsNobody(RestoreThatHangs("volume"));
-  command.Start();
-  ASSERT_TRUE(s3_.WaitUntilHanging(1));
-  ASSERT_TRUE(docker_.WaitForState("user", "exited"));
+  ASSERT_NO_FATAL_FAILURE(StartAndHang(&command));
   command.Signal(SIGINT);
   const CommandResult result = command.Wait();
   EXPECT_EQ(result.exit_code, kExitInterrupted) << result;

@@ -28,14 +28,12 @@ struct Flags {
 };
 
 absl::Status RunOn(const Flags& flags, const S3Flags& s3, Log* log, Output* output) {
-  VS_ASSIGN_OR_RETURN(const ArchiveLocation location, FindArchive(flags.archive, flags.name, s3));
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveFile> file,
-                      ArchiveFile::Open(location.storage.get(), location.name));
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveListing> listing,
-                      ArchiveListing::Open(file.get(), log->AsEventLog()));
-  VS_ASSIGN_OR_RETURN(const std::vector<ArchivedFile> files, FindFiles(listing.get(), flags.paths));
+  VS_ASSIGN_OR_RETURN(const OpenedArchive archive,
+                      OpenListing(flags.archive, flags.name, s3, log->AsEventLog()));
+  VS_ASSIGN_OR_RETURN(const std::vector<ArchivedFile> files,
+                      FindFiles(archive.listing.get(), flags.paths));
   for (const ArchivedFile& found : files) {
-    VS_RETURN_IF_ERROR(ReadFile(listing.get(), found, flags.memory_bytes,
+    VS_RETURN_IF_ERROR(ReadFile(archive.listing.get(), found, flags.memory_bytes,
                                 [output](ByteSpan bytes) { return output->WriteThrough(bytes); }));
   }
   return absl::OkStatus();

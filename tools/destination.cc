@@ -88,4 +88,14 @@ absl::StatusOr<ArchiveLocation> FindArchive(const std::string& archive, std::str
   return location;
 }
 
+absl::StatusOr<OpenedArchive> OpenListing(const std::string& archive, std::string_view stem,
+                                          const S3Flags& s3, EventLog log) {
+  OpenedArchive opened;
+  VS_ASSIGN_OR_RETURN(opened.location, FindArchive(archive, stem, s3));
+  VS_ASSIGN_OR_RETURN(opened.file,
+                      ArchiveFile::Open(opened.location.storage.get(), opened.location.name));
+  VS_ASSIGN_OR_RETURN(opened.listing, ArchiveListing::Open(opened.file.get(), std::move(log)));
+  return opened;
+}
+
 }  // namespace volstream

@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "stages/archive_file.h"
+#include "stages/archive_listing.h"
 #include "stages/doctor.h"
 #include "stages/storage.h"
 #include "tools/s3_flags.h"
@@ -31,6 +33,15 @@ struct ArchiveLocation {
 // that is not empty.
 absl::StatusOr<ArchiveLocation> FindArchive(const std::string& archive, std::string_view stem,
                                             const S3Flags& s3);
+
+// An archive whose entries can be listed, with all that it stands on.
+struct OpenedArchive {
+  ArchiveLocation location;
+  std::unique_ptr<ArchiveFile> file;
+  std::unique_ptr<ArchiveListing> listing;  // last: it uses the others
+};
+absl::StatusOr<OpenedArchive> OpenListing(const std::string& archive, std::string_view stem,
+                                          const S3Flags& s3, EventLog log);
 
 }  // namespace volstream
 

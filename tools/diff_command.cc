@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
-#include "stages/archive_listing.h"
 #include "stages/entry_diff.h"
 #include "stages/warnings.h"
 #include "tools/commands.h"
@@ -43,10 +42,8 @@ struct Flags {
 
 // All that is kept open for one side.
 struct Side {
-  ArchiveLocation location;
-  std::unique_ptr<ArchiveFile> file;
-  std::unique_ptr<ArchiveListing> listing;
-  std::unique_ptr<EntryStream> entries;  // last: it uses the others
+  OpenedArchive archive;                 // empty for a directory
+  std::unique_ptr<EntryStream> entries;  // last: it uses the other
 };
 
 bool IsDirectory(const std::string& path) {
@@ -57,11 +54,8 @@ bool IsDirectory(const std::string& path) {
 absl::StatusOr<Side> OpenArchive(const std::string& archive, const std::string& name,
                                  const S3Flags& s3, Log* log) {
   Side side;
-  VS_ASSIGN_OR_RETURN(side.location, FindArchive(archive, name, s3));
-  VS_ASSIGN_OR_RETURN(side.file,
-                      ArchiveFile::Open(side.location.storage.get(), side.location.name));
-  VS_ASSIGN_OR_RETURN(side.listing, ArchiveListing::Open(side.file.get(), log->AsEventLog()));
-  VS_ASSIGN_OR_RETURN(side.entries, EntryStream::OfArchive(side.listing.get()));
+  VS_ASSIGN_OR_RETURN(side.archive, OpenListing(archive, name, s3, log->AsEventLog()));
+  VS_ASSIGN_OR_RETURN(side.entries, EntryStream::OfArchive(side.archive.listing.get()));
   return side;
 }
 

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/status_macros.h"
-#include "stages/archive_listing.h"
 #include "stages/path_selection.h"
 #include "stages/warnings.h"
 #include "tools/commands.h"
@@ -49,17 +48,14 @@ absl::Status Print(const Flags& flags, const EntryInfo& entry, Output* output) {
 
 absl::Status RunOn(const Flags& flags, const S3Flags& s3, Log* log, Output* output) {
   VS_ASSIGN_OR_RETURN(PathSelection selection, PathSelection::Make(flags.globs));
-  VS_ASSIGN_OR_RETURN(const ArchiveLocation location, FindArchive(flags.archive, flags.name, s3));
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveFile> file,
-                      ArchiveFile::Open(location.storage.get(), location.name));
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveListing> listing,
-                      ArchiveListing::Open(file.get(), log->AsEventLog()));
-  VS_RETURN_IF_ERROR(listing->ForEach(selection.Roots(), [&](const EntryInfo& entry) {
+  VS_ASSIGN_OR_RETURN(const OpenedArchive archive,
+                      OpenListing(flags.archive, flags.name, s3, log->AsEventLog()));
+  VS_RETURN_IF_ERROR(archive.listing->ForEach(selection.Roots(), [&](const EntryInfo& entry) {
     return selection.SelectsAndNotes(entry.path) ? Print(flags, entry, output) : absl::OkStatus();
   }));
   const std::vector<std::string> unmatched = selection.Unmatched();
   if (unmatched.empty()) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat("not in ", file->Url(), ": ",
+  return absl::NotFoundError(absl::StrCat("not in ", archive.file->Url(), ": ",
                                           PrintablePath(absl::StrJoin(unmatched, ", ")),
                                           ": see `volstream ls` for what is there"));
 }

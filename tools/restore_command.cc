@@ -54,10 +54,7 @@ absl::Status Judge(const RestoreReport& report) {
                     " entries were not restored: see the warnings");
   }
   if (!report.unmatched.empty()) {
-    absl::StrAppend(&problem, problem.empty() ? "" : "; ", "not in the archive:");
-    for (const std::string& pattern : report.unmatched) {
-      absl::StrAppend(&problem, " ", PrintablePath(pattern));
-    }
+    absl::StrAppend(&problem, problem.empty() ? "" : "; ", UnmatchedText(report.unmatched));
   }
   if (problem.empty()) return absl::OkStatus();
   return MakeError(ErrorKind::kPartial, absl::StatusCode::kAborted, problem);

@@ -19,12 +19,6 @@
 namespace volstream {
 namespace {
 
-std::string UnmatchedText(const std::vector<std::string>& patterns) {
-  std::string text = "not in the archive:";
-  for (const std::string& pattern : patterns) absl::StrAppend(&text, " ", PrintablePath(pattern));
-  return text;
-}
-
 absl::StatusOr<SalvageReport> Salvage(const ArchiveLocation& archive,
                                       const RestoreOptions& options) {
   if (options.strip_components > 0 || options.dry_run) {
@@ -41,6 +35,12 @@ absl::StatusOr<SalvageReport> Salvage(const ArchiveLocation& archive,
 }
 
 }  // namespace
+
+std::string UnmatchedText(const std::vector<std::string>& patterns) {
+  std::string text = "not in the archive:";
+  for (const std::string& pattern : patterns) absl::StrAppend(&text, " ", PrintablePath(pattern));
+  return text;
+}
 
 absl::Status ExportToOutput(const ArchiveLocation& archive, const RestoreOptions& options,
                             Output* output) {

@@ -4,6 +4,7 @@
 #define VOLSTREAM_TOOLS_RESTORE_ELSEWHERE_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,6 +13,9 @@
 #include "tools/output.h"
 
 namespace volstream {
+
+// "not in the archive: PATTERN ...", of patterns that select nothing.
+std::string UnmatchedText(const std::vector<std::string>& patterns);
 
 // Gives the tar to `output`, which is to be flushed.
 absl::Status ExportToOutput(const ArchiveLocation& archive, const RestoreOptions& options,

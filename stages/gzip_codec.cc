@@ -110,7 +110,7 @@ absl::StatusOr<EncodedBlock> GzipCodec::Encode(ByteSpan in, MutableByteSpan out)
 
   const size_t member_bytes = kGzipHeaderBytes + body_bytes + kGzipTrailerBytes;
   WriteGzipHeader(
-      GzipMemberInfo{static_cast<uint32_t>(member_bytes), static_cast<uint32_t>(in.size()),
+      MemberInfo{static_cast<uint32_t>(member_bytes), static_cast<uint32_t>(in.size()),
                      XXH3_64bits(in.data(), in.size())},
       out);
   WriteGzipTrailer(libdeflate_crc32(0, in.data(), in.size()), static_cast<uint32_t>(in.size()),

@@ -17,7 +17,7 @@ constexpr uint16_t kDataBytes = 16;
 
 }  // namespace
 
-void WriteGzipHeader(const GzipMemberInfo& info, MutableByteSpan out) {
+void WriteGzipHeader(const MemberInfo& info, MutableByteSpan out) {
   VS_CHECK(out.size() >= kGzipHeaderBytes);
   uint8_t* p = out.data();
   p[0] = kMagic1;
@@ -42,7 +42,7 @@ void WriteGzipTrailer(uint32_t source_crc32, uint32_t source_bytes, MutableByteS
   PutLittleEndian<uint32_t>(source_bytes, out.data() + 4);
 }
 
-std::optional<GzipMemberInfo> ParseGzipHeader(ByteSpan in) {
+std::optional<MemberInfo> ParseGzipHeader(ByteSpan in) {
   if (in.size() < kFixedBytes || in[0] != kMagic1 || in[1] != kMagic2 || in[2] != kDeflate ||
       (in[3] & kFlagExtra) == 0) {
     return std::nullopt;
@@ -55,7 +55,7 @@ std::optional<GzipMemberInfo> ParseGzipHeader(ByteSpan in) {
     if (extra.size() < kSubfieldHeaderBytes + data_bytes) return std::nullopt;
     if (extra[0] == 'V' && extra[1] == 'S' && data_bytes == kDataBytes) {
       const uint8_t* data = &extra[kSubfieldHeaderBytes];
-      return GzipMemberInfo{GetLittleEndian<uint32_t>(data), GetLittleEndian<uint32_t>(data + 4),
+      return MemberInfo{GetLittleEndian<uint32_t>(data), GetLittleEndian<uint32_t>(data + 4),
                             GetLittleEndian<uint64_t>(data + 8)};
     }
     extra = extra.subspan(kSubfieldHeaderBytes + data_bytes);

@@ -34,7 +34,7 @@ InflateCodec::~InflateCodec() = default;
 size_t InflateCodec::Bound(size_t /*block_bytes*/) const { return max_member_tar_bytes_; }
 
 absl::StatusOr<EncodedBlock> InflateCodec::Encode(ByteSpan in, MutableByteSpan out) {
-  const std::optional<GzipMemberInfo> info = ParseGzipHeader(in);
+  const std::optional<MemberInfo> info = ParseGzipHeader(in);
   if (!info.has_value() || !std::equal(kFixedHeader, std::end(kFixedHeader), in.begin())) {
     return absl::DataLossError("the member's header is not as volstream writes it");
   }

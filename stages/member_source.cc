@@ -94,7 +94,7 @@ absl::StatusOr<size_t> MemberSource::ReadMember(MutableByteSpan space) {
   }
   const size_t header_bytes = kFixedBytes + ExtraBytes(space);
   VS_RETURN_IF_ERROR(Extend(header_bytes, space));
-  const std::optional<GzipMemberInfo> info = ParseGzipHeader(space.first(have_));
+  const std::optional<MemberInfo> info = ParseGzipHeader(space.first(have_));
   if (!info.has_value()) {
     // A member of the index, or nothing that is known.
     VS_RETURN_IF_ERROR(Extend(header_bytes + sizeof(kEmptyBody), space));

@@ -66,10 +66,10 @@ absl::StatusOr<ByteSpan> SalvageInput::Peek(uint64_t offset, size_t bytes) {
   return ByteSpan(window_).subspan(static_cast<size_t>(offset - window_offset_), bytes);
 }
 
-absl::StatusOr<std::optional<GzipMemberInfo>> SalvageInput::HeaderAt(uint64_t offset) {
+absl::StatusOr<std::optional<MemberInfo>> SalvageInput::HeaderAt(uint64_t offset) {
   VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(offset, kGzipHeaderBytes));
   if (!HasHeader(in)) return std::nullopt;
-  const std::optional<GzipMemberInfo> info = ParseGzipHeader(in);
+  const std::optional<MemberInfo> info = ParseGzipHeader(in);
   if (!info.has_value() || info->member_bytes < kGzipHeaderBytes + kGzipTrailerBytes ||
       info->member_bytes > 2 * InflateCodec::kMaxMemberTarBytes ||
       info->source_bytes > InflateCodec::kMaxMemberTarBytes || info->member_bytes > end_ - offset) {
@@ -97,7 +97,7 @@ absl::StatusOr<bool> SalvageInput::CannotLieInAMember(uint64_t offset, uint64_t 
   while (next - offset <= kMostKeptInARow) {
     VS_ASSIGN_OR_RETURN(const bool border, IsBorder(next));
     if (!border) return false;
-    VS_ASSIGN_OR_RETURN(const std::optional<GzipMemberInfo> info, HeaderAt(next));
+    VS_ASSIGN_OR_RETURN(const std::optional<MemberInfo> info, HeaderAt(next));
     // The end, the index, or a member that does not fit: that is no proof.
     if (!info.has_value()) {
       VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(next, kHeader.size()));
@@ -171,7 +171,7 @@ absl::Status SalvageInput::StepByExtents() {
 }
 
 absl::Status SalvageInput::Step() {
-  VS_ASSIGN_OR_RETURN(const std::optional<GzipMemberInfo> info, HeaderAt(position_));
+  VS_ASSIGN_OR_RETURN(const std::optional<MemberInfo> info, HeaderAt(position_));
   if (info.has_value()) {
     VS_ASSIGN_OR_RETURN(const ByteSpan member, Peek(position_, info->member_bytes));
     std::optional<SharedBytes> content = Inflate(member, info->source_bytes);
@@ -191,7 +191,7 @@ absl::Status SalvageInput::Step() {
   return StepOverDamage(info);
 }
 
-absl::Status SalvageInput::StepOverDamage(const std::optional<GzipMemberInfo>& info) {
+absl::Status SalvageInput::StepOverDamage(const std::optional<MemberInfo>& info) {
   if (!gap_.has_value()) gap_ = Gap{position_, 0};
   if (info.has_value()) {
     VS_ASSIGN_OR_RETURN(const bool border, IsBorder(position_ + info->member_bytes));
@@ -220,7 +220,7 @@ absl::Status SalvageInput::Search() {
       continue;
     }
     position_ += static_cast<uint64_t>(found - in.begin());
-    VS_ASSIGN_OR_RETURN(const std::optional<GzipMemberInfo> info, HeaderAt(position_));
+    VS_ASSIGN_OR_RETURN(const std::optional<MemberInfo> info, HeaderAt(position_));
     if (info.has_value()) {
       VS_ASSIGN_OR_RETURN(const ByteSpan member, Peek(position_, info->member_bytes));
       if (Inflate(member, info->source_bytes).has_value()) {

@@ -62,7 +62,7 @@ class SalvageInput {
   // Valid until the next call.
   absl::StatusOr<ByteSpan> Peek(uint64_t offset, size_t bytes);
   // The header at `offset`, if it is exactly that of a member, with sizes that can be.
-  absl::StatusOr<std::optional<GzipMemberInfo>> HeaderAt(uint64_t offset);
+  absl::StatusOr<std::optional<MemberInfo>> HeaderAt(uint64_t offset);
   // Whether a member, one of the index, or the archive's end is there, by its header alone.
   absl::StatusOr<bool> IsBorder(uint64_t offset);
   // The data of the whole member at the front of `member`; nothing if any check fails.
@@ -72,7 +72,7 @@ class SalvageInput {
   // Each goes on by one step: found_ may have more afterwards, or position_ is further.
   absl::Status StepByExtents();
   absl::Status Step();
-  absl::Status StepOverDamage(const std::optional<GzipMemberInfo>& info);
+  absl::Status StepOverDamage(const std::optional<MemberInfo>& info);
   absl::Status Search();
   // Ends the gap, if there is one, at `end`.
   void CloseGap(uint64_t end);

@@ -14,15 +14,15 @@ namespace {
 
 using namespace std::literals;
 
-constexpr GzipMemberInfo kInfo{0x01020304, 0x05060708, 0x1112131415161718};
+constexpr MemberInfo kInfo{0x01020304, 0x05060708, 0x1112131415161718};
 
-std::string HeaderOf(const GzipMemberInfo& info) {
+std::string HeaderOf(const MemberInfo& info) {
   std::string header(kGzipHeaderBytes, 'x');
   WriteGzipHeader(info, MutableByteSpan(reinterpret_cast<uint8_t*>(header.data()), header.size()));
   return header;
 }
 
-std::optional<GzipMemberInfo> Parse(std::string_view text) {
+std::optional<MemberInfo> Parse(std::string_view text) {
   return ParseGzipHeader(AsBytes(text));
 }
 
@@ -55,7 +55,7 @@ TEST(GzipMember, TrailerIsLittleEndian) {
 }
 
 TEST(GzipMember, ParseGivesBackWhatWasWritten) {
-  const std::optional<GzipMemberInfo> info = Parse(HeaderOf(kInfo));
+  const std::optional<MemberInfo> info = Parse(HeaderOf(kInfo));
   ASSERT_TRUE(info.has_value());
   EXPECT_EQ(info->member_bytes, kInfo.member_bytes);
   EXPECT_EQ(info->source_bytes, kInfo.source_bytes);
@@ -63,8 +63,8 @@ TEST(GzipMember, ParseGivesBackWhatWasWritten) {
 }
 
 TEST(GzipMember, ParseGivesBackTheLargestValues) {
-  const std::optional<GzipMemberInfo> info =
-      Parse(HeaderOf(GzipMemberInfo{UINT32_MAX, UINT32_MAX, UINT64_MAX}));
+  const std::optional<MemberInfo> info =
+      Parse(HeaderOf(MemberInfo{UINT32_MAX, UINT32_MAX, UINT64_MAX}));
   ASSERT_TRUE(info.has_value());
   EXPECT_EQ(info->member_bytes, UINT32_MAX);
   EXPECT_EQ(info->source_bytes, UINT32_MAX);

@@ -13,10 +13,11 @@ as_root=$([ "$(id -u)" = 0 ] || echo sudo)
 $as_root apt-get update -q
 DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q --no-install-recommends \
   g++ cmake ninja-build pkg-config libtbb-dev libcurl4-openssl-dev libssl-dev libdeflate-dev \
-  libxxhash-dev libisal-dev libabsl-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
-  libpugixml-dev libarchive-dev libsqlite3-dev libinih-dev zlib1g-dev \
+  libxxhash-dev libisal-dev libzstd-dev libabsl-dev libcli11-dev libspdlog-dev libfmt-dev \
+  nlohmann-json3-dev libpugixml-dev libarchive-dev libsqlite3-dev libinih-dev zlib1g-dev \
   libgtest-dev libgmock-dev libbenchmark-dev libcpp-httplib-dev liburing-dev \
-  tar gzip pigz busybox-static libarchive-tools p7zip-full python3 curl openssl procps util-linux \
+  tar gzip pigz zstd busybox-static libarchive-tools p7zip-full python3 curl openssl procps \
+  util-linux \
   ceph-mon ceph-osd radosgw ceph-common \
   docker.io \
   clang libclang-rt-14-dev

@@ -11,8 +11,8 @@ as_root=$([ "$(id -u)" = 0 ] || echo sudo)
 $as_root apt-get update -q
 DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q --no-install-recommends \
   ca-certificates g++ cmake ninja-build pkg-config libtbb-dev libcurl4-openssl-dev libssl-dev libdeflate-dev \
-  libxxhash-dev libisal-dev libabsl-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
-  libpugixml-dev libarchive-dev libsqlite3-dev libinih-dev zlib1g-dev
+  libxxhash-dev libisal-dev libzstd-dev libabsl-dev libcli11-dev libspdlog-dev libfmt-dev \
+  nlohmann-json3-dev libpugixml-dev libarchive-dev libsqlite3-dev libinih-dev zlib1g-dev
 cmake --preset release
 cmake --build --preset release
 

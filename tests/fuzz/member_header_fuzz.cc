@@ -12,11 +12,11 @@ namespace {
 void FuzzOne(ByteSpan data) {
   // In memory of just its size, so that reading beyond shows.
   const std::vector<uint8_t> bytes(data.begin(), data.end());
-  const std::optional<GzipMemberInfo> info = ParseGzipHeader(bytes);
+  const std::optional<MemberInfo> info = ParseGzipHeader(bytes);
   if (!info.has_value()) return;
   uint8_t written[kGzipHeaderBytes];
   WriteGzipHeader(*info, written);
-  const std::optional<GzipMemberInfo> again = ParseGzipHeader(written);
+  const std::optional<MemberInfo> again = ParseGzipHeader(written);
   VS_CHECK(again.has_value());
   VS_CHECK(again->member_bytes == info->member_bytes);
   VS_CHECK(again->source_bytes == info->source_bytes);

@@ -1,6 +1,5 @@
 #include "stages/metadata_credentials.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <string>
@@ -32,14 +31,9 @@ absl::Status Error(absl::StatusCode code, const std::string& message) {
 }
 
 // The addresses that plain http may go to, as no network is on the way to them.
-bool IsOfThisMachine(const std::string& host) {
-  if (host == "localhost") return true;
-  in_addr address = {};
-  if (inet_pton(AF_INET, host.c_str(), &address) == 1) {
-    return (ntohl(address.s_addr) >> 24) == 127 || host == "169.254.170.2" ||
-           host == "169.254.170.23";
-  }
-  return host == "[::1]" || host == "[fd00:ec2::23]";
+bool IsOfThisMachine(const Url& url) {
+  return url.loopback() || url.host == "169.254.170.2" || url.host == "169.254.170.23" ||
+         url.host == "[fd00:ec2::23]";
 }
 
 absl::StatusOr<HttpResponse> Ask(const CredentialContext& context, HttpMethod method,
@@ -71,7 +65,7 @@ absl::StatusOr<std::string> ContainerUrl(const CredentialContext& context) {
     return WithKind(WithContext(url.status(), "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
                     ErrorKind::kS3);
   }
-  if (!url->https() && !IsOfThisMachine(url->host)) {
+  if (!url->https() && !IsOfThisMachine(*url)) {
     return Error(absl::StatusCode::kInvalidArgument,
                  absl::StrCat("AWS_CONTAINER_CREDENTIALS_FULL_URI sends keys over plain http from ",
                               url->host,

@@ -138,7 +138,7 @@ void S3Client::Submit(S3Request request, Done done) {
   job->path = absl::StrCat(address_.path_prefix, "/", UriEncode(kept.key, true));
   job->query = CanonicalQuery(kept.query);
   // On the caller's thread: the transport's must stay free for the network.
-  if (address_.https && kept.owned_body.empty() && !kept.body.empty()) {
+  if (!signs_bodies() && kept.owned_body.empty() && !kept.body.empty()) {
     job->payload_hash = std::string(kUnsignedPayload);
   } else {
     job->payload_hash =

@@ -68,6 +68,8 @@ class S3Client {
   void Sweep() ABSL_LOCKS_EXCLUDED(mu_);
 
   bool https() const { return address_.https; }
+  // Whether the signature covers the bodies of parts, by their SHA-256.
+  bool signs_bodies() const { return address_.exposed; }
   absl::Duration stall_timeout() const { return stall_timeout_; }
   // s3://bucket/key
   std::string UrlOf(std::string_view key) const;

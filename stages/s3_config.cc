@@ -209,6 +209,7 @@ absl::StatusOr<S3Address> S3AddressOf(const std::string& bucket, const S3Options
     absl::StrAppend(&address.path_prefix, "/", UriEncode(bucket, false));
   }
   address.https = url.https();
+  address.exposed = !url.https() && !url.loopback();
   address.host_header = url.HostHeader();
   address.origin = url.Origin();
   return address;

@@ -100,6 +100,9 @@ struct S3Address {
   std::string host_header;  // the host and port alone
   std::string path_prefix;  // before "/key", encoded: "" or "/bucket"
   bool https = true;
+  // Plain http that leaves the machine. On the others nobody is on the way who could change a body,
+  // and a body that the server takes for whole has the signed Content-MD5.
+  bool exposed = false;
 };
 
 // By virtual host (bucket.s3.REGION.amazonaws.com) or by path, as the options or the provider say;

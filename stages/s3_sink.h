@@ -50,7 +50,7 @@ class S3Sink : public PartSink {
          const S3Provider& provider = {});
 
   std::string Describe() const override { return url_; }
-  bool WantsSha256() const override { return !client_->https(); }
+  bool WantsSha256() const override { return client_->signs_bodies(); }
   absl::Status Begin(const StreamShape& shape) override;
   void Put(std::shared_ptr<const Part> part, Done done) override;
   void Cancel() override;

@@ -1,5 +1,7 @@
 #include "stages/url.h"
 
+#include <arpa/inet.h>
+
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -10,6 +12,12 @@
 
 namespace volstream {
 std::string Url::HostHeader() const { return port == 0 ? host : absl::StrCat(host, ":", port); }
+
+bool Url::loopback() const {
+  in_addr address = {};
+  if (inet_pton(AF_INET, host.c_str(), &address) == 1) return ntohl(address.s_addr) >> 24 == 127;
+  return host == "localhost" || host == "[::1]";
+}
 
 absl::StatusOr<Url> ParseUrl(std::string_view text) {
   // The text may hold a password, so an error does not repeat it unless it is known to have none.

@@ -17,6 +17,8 @@ struct Url {
   std::string path;    // begins with '/'
 
   bool https() const { return scheme == "https"; }
+  // The host is this machine by its name or address (127.0.0.0/8, ::1): no network is on the way.
+  bool loopback() const;
   // host, and :port where it is not the scheme's own: the Host header as libcurl sends it.
   std::string HostHeader() const;
   // scheme://host[:port], no path.

@@ -35,15 +35,21 @@ TEST_F(S3ClientTest, SignsAndAddressesByPath) {
   EXPECT_EQ(sent.Header("x-amz-content-sha256"), ToHex(Sha256Of({})));
 }
 
-TEST_F(S3ClientTest, SignsThePayloadOnHttpOnly) {
+TEST_F(S3ClientTest, SignsThePayloadOnHttpToOtherMachinesOnly) {
   const Md5Digest md5 = Md5Of(AsBytes("body"));
   ASSERT_TRUE(client_->Call(PutObjectRequest("k", AsBytes("body"), md5)).ok());
-  S3Options options = Options();
-  options.endpoint_url = "https://fake";
-  ASSERT_TRUE(NewClient(options)->Call(PutObjectRequest("k", AsBytes("body"), md5)).ok());
   EXPECT_EQ(transport_.Requests().at(0).Header("x-amz-content-sha256"),
             ToHex(Sha256Of(AsBytes("body"))));
-  EXPECT_EQ(transport_.Requests().at(1).Header("x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
+  size_t count = 1;
+  for (const char* const endpoint : {"https://fake", "http://127.0.0.1:8000", "http://localhost",
+                                     "http://[::1]:1", "https://127.0.0.1"}) {
+    S3Options options = Options();
+    options.endpoint_url = endpoint;
+    ASSERT_TRUE(NewClient(options)->Call(PutObjectRequest("k", AsBytes("body"), md5)).ok());
+    const FakeTransport::Sent sent = transport_.Requests().at(count++);
+    EXPECT_EQ(sent.Header("x-amz-content-sha256"), "UNSIGNED-PAYLOAD") << endpoint;
+    EXPECT_TRUE(absl::StrContains(sent.Header("Authorization"), "SignedHeaders=content-md5;"));
+  }
 }
 
 TEST_F(S3ClientTest, SendsAndSignsTheSessionToken) {

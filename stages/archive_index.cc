@@ -32,11 +32,10 @@ absl::Status StopVisiting() {
 
 absl::StatusOr<std::unique_ptr<ArchiveIndex>> ArchiveIndex::Open(ArchiveFile* file) {
   const absl::Status none = absl::NotFoundError(absl::StrCat(file->Url(), " has no index"));
-  if (file->bytes() < kFooterBytes) return none;
+  if (file->bytes() < FooterBytes(ArchiveFormat::kZstd)) return none;
   std::vector<uint8_t> tail(std::min(file->bytes(), kTailBytes));
   VS_RETURN_IF_ERROR(file->ReadAt(file->bytes() - tail.size(), MutableByteSpan(tail)));
-  const absl::StatusOr<IndexFooter> footer =
-      DecodeIndexFooter(ByteSpan(tail).last(kFooterBytes), file->bytes());
+  const absl::StatusOr<IndexFooter> footer = DecodeIndexFooter(tail, file->bytes());
   if (absl::IsNotFound(footer.status())) return none;
   std::unique_ptr<ArchiveIndex> index(
       new ArchiveIndex(file, footer.ok() ? *footer : IndexFooter()));

@@ -331,11 +331,11 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   std::unique_ptr<IndexWriter> index;
   if (plan != nullptr) {
     auto tar_source = std::make_unique<TarSource>(plan.get(), &warnings);
-    index = NewIndexWriter(plan.get(), tar_source.get());
+    index = NewIndexWriter(plan.get(), tar_source.get(), ArchiveFormat::kGzip);
     source = std::move(tar_source);
   } else {
     source = std::make_unique<StreamSource>(options_.stream);
-    index = NewIndexWriter(options_.stream, options_.stream_is_tar);
+    index = NewIndexWriter(options_.stream, options_.stream_is_tar, ArchiveFormat::kGzip);
   }
   const PartLimits limits = LimitsOf(*report);
   VS_ASSIGN_OR_RETURN(pipeline_options.parts,

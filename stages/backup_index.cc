@@ -7,9 +7,10 @@
 
 namespace volstream {
 
-std::unique_ptr<IndexWriter> NewIndexWriter(const VolumePlan* plan, const TarSource* source) {
+std::unique_ptr<IndexWriter> NewIndexWriter(const VolumePlan* plan, const TarSource* source,
+                                            ArchiveFormat format) {
   auto entries = std::make_shared<std::optional<PlanIndex>>();
-  return std::make_unique<IndexWriter>(IndexedStream::kOwnTar, MaxIndexBytes(*plan),
+  return std::make_unique<IndexWriter>(IndexedStream::kOwnTar, format, MaxIndexBytes(*plan),
                                        [=](IndexedEntry* entry) {
                                          if (!entries->has_value())
                                            entries->emplace(plan, source->LeftOut());
@@ -17,9 +18,9 @@ std::unique_ptr<IndexWriter> NewIndexWriter(const VolumePlan* plan, const TarSou
                                        });
 }
 
-std::unique_ptr<IndexWriter> NewIndexWriter(ByteStream* stream, bool is_tar) {
+std::unique_ptr<IndexWriter> NewIndexWriter(ByteStream* stream, bool is_tar, ArchiveFormat format) {
   auto index = std::make_unique<IndexWriter>(
-      is_tar ? IndexedStream::kForeignTar : IndexedStream::kRaw, /*max_bytes=*/0, nullptr);
+      is_tar ? IndexedStream::kForeignTar : IndexedStream::kRaw, format, /*max_bytes=*/0, nullptr);
   if (!is_tar) return index;
   stream->VisitEntries(
       [writer = index.get()](const EntryInfo& info, const EntryPlace& place, bool sparse) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "stages/archive_format.h"
 #include "stages/byte_stream.h"
 #include "stages/index_writer.h"
 #include "stages/tar_source.h"
@@ -13,11 +14,12 @@ namespace volstream {
 
 // Of a planned volume: the plan is asked once its stream has ended, and the source for what was
 // left out. Both must outlive the writer.
-std::unique_ptr<IndexWriter> NewIndexWriter(const VolumePlan* plan, const TarSource* source);
+std::unique_ptr<IndexWriter> NewIndexWriter(const VolumePlan* plan, const TarSource* source,
+                                            ArchiveFormat format);
 
 // Of a stream: hears of a tar's entries as they pass; any other stream has none. The writer must
 // outlive the reading.
-std::unique_ptr<IndexWriter> NewIndexWriter(ByteStream* stream, bool is_tar);
+std::unique_ptr<IndexWriter> NewIndexWriter(ByteStream* stream, bool is_tar, ArchiveFormat format);
 
 }  // namespace volstream
 

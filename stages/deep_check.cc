@@ -71,7 +71,7 @@ class Check {
   absl::Status ReadThrough(TarInput* input);
   absl::Status ReadEntries(TarReader* reader, ArchiveIndex* index);
   void Compare(const RestoreEntry& entry, const EntryPlace& place, const IndexedEntry& indexed);
-  absl::Status ReadOwn(ArchiveIndex* index);
+  absl::Status ReadOwn(ArchiveFormat format, ArchiveIndex* index);
   absl::Status CompareMembers(ArchiveIndex* index);
 
   ArchiveFile* const file_;
@@ -144,8 +144,9 @@ absl::Status Check::ReadEntries(TarReader* reader, ArchiveIndex* index) {
   }
 }
 
-absl::Status Check::ReadOwn(ArchiveIndex* index) {
+absl::Status Check::ReadOwn(ArchiveFormat format, ArchiveIndex* index) {
   MemberInputOptions options;
+  options.format = format;
   options.memory_bytes = options_.memory_bytes;
   options.workers = options_.workers;
   options.connections = options_.connections;
@@ -179,13 +180,13 @@ absl::Status Check::CompareMembers(ArchiveIndex* index) {
 }
 
 absl::StatusOr<DeepCheckResult> Check::Run() {
-  VS_ASSIGN_OR_RETURN(const bool own, MemberInput::CanRead(file_));
-  if (!own) {
+  VS_ASSIGN_OR_RETURN(const std::optional<ArchiveFormat> format, MemberInput::FormatOf(file_));
+  if (!format.has_value()) {
     RangeInputOptions ranges;
     ranges.memory_bytes = options_.memory_bytes / 2;
     ranges.connections = options_.connections;
     ranges.want_md5 = true;
-    GzipInput input(file_, ranges);
+    InflatedInput input(file_, ranges);
     CountedInput counted(&input);
     const absl::Status status = Read(&counted, nullptr);
     if (status.ok()) result_.md5 = input.FinishMd5();
@@ -197,7 +198,7 @@ absl::StatusOr<DeepCheckResult> Check::Run() {
   if (!index.ok() && !absl::IsNotFound(index.status())) {
     VS_RETURN_IF_ERROR(Note(index.status()));
   }
-  VS_RETURN_IF_ERROR(Note(ReadOwn(index.ok() ? index->get() : nullptr)));
+  VS_RETURN_IF_ERROR(Note(ReadOwn(*format, index.ok() ? index->get() : nullptr)));
   return result_;
 }
 

@@ -40,9 +40,9 @@ class PlainEntries : public EntryReader {
   absl::StatusOr<const RestoreEntry*> Next() override {
     VS_ASSIGN_OR_RETURN(const RestoreEntry* entry, reader_->Next());
     if (entry != nullptr && !reader_->odd().empty()) {
-      return absl::UnimplementedError(absl::StrCat(url_, ": ", entry->path,
-                                                   " cannot be restored, as ", reader_->odd(),
-                                                   ": GNU tar reads it (gzip -dc | tar x)"));
+      return absl::UnimplementedError(
+          absl::StrCat(url_, ": ", entry->path, " cannot be restored, as ", reader_->odd(),
+                       ": GNU tar reads it (gzip -dc or zstd -dc | tar x)"));
     }
     return entry;
   }
@@ -69,28 +69,53 @@ MemberInputOptions MemberOptionsOf(const ReadOptions& options, const ArchiveInde
   members.workers = options.workers;
   members.connections = options.connections;
   if (index != nullptr) {
+    members.format = index->footer().format;
     members.max_member_bytes = index->footer().max_member_bytes;
     members.max_member_tar_bytes = index->footer().max_member_tar_bytes;
   }
   return members;
 }
 
+namespace {
+
+// The archive's index; null where there is none that can be used: all that it is good for can be
+// had without it, only slower.
+absl::StatusOr<std::unique_ptr<ArchiveIndex>> UsableIndex(ArchiveFile* file,
+                                                          const ReadOptions& options) {
+  absl::StatusOr<std::unique_ptr<ArchiveIndex>> index = ArchiveIndex::Open(file);
+  if (index.ok()) return index;
+  if (KindOf(index.status()) == ErrorKind::kIntegrity ||
+      absl::IsFailedPrecondition(index.status())) {
+    if (options.on_warning) {
+      options.on_warning(absl::StrCat(index.status().message(), "; reading without it"));
+    }
+    return nullptr;
+  }
+  if (absl::IsNotFound(index.status())) return nullptr;
+  return index.status();
+}
+
+// All of the archive by its members, or null where it has none.
+absl::StatusOr<std::unique_ptr<MemberInput>> OpenMembers(ArchiveFile* file,
+                                                         const ArchiveIndex* index,
+                                                         const ReadOptions& options) {
+  MemberInputOptions members = MemberOptionsOf(options, index);
+  members.want_xxh3 = options.want_digest;
+  if (index == nullptr) {
+    VS_ASSIGN_OR_RETURN(const std::optional<ArchiveFormat> format, MemberInput::FormatOf(file));
+    if (!format.has_value()) return nullptr;
+    members.format = *format;
+  }
+  return MemberInput::Open(file, std::move(members));
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<EntrySource>> EntrySource::Open(ArchiveFile* file,
                                                                const PathSelection& selection,
                                                                const ReadOptions& options) {
   std::unique_ptr<EntrySource> source(new EntrySource());
-  absl::StatusOr<std::unique_ptr<ArchiveIndex>> index = ArchiveIndex::Open(file);
-  if (index.ok()) {
-    source->index_ = *std::move(index);
-  } else if (KindOf(index.status()) == ErrorKind::kIntegrity ||
-             absl::IsFailedPrecondition(index.status())) {
-    // All that the index is good for can be had without it, only slower.
-    if (options.on_warning) {
-      options.on_warning(absl::StrCat(index.status().message(), "; reading without it"));
-    }
-  } else if (!absl::IsNotFound(index.status())) {
-    return index.status();
-  }
+  VS_ASSIGN_OR_RETURN(source->index_, UsableIndex(file, options));
   if (source->index_ != nullptr && !source->index_->footer().raw) {
     if (options.names_only) {
       source->entries_ = std::make_unique<IndexEntries>(source->index_.get());
@@ -103,21 +128,15 @@ absl::StatusOr<std::unique_ptr<EntrySource>> EntrySource::Open(ArchiveFile* file
       return source;
     }
   }
-  bool has_members = true;
-  if (source->index_ == nullptr) {
-    VS_ASSIGN_OR_RETURN(has_members, MemberInput::CanRead(file));
-  }
-  if (!has_members) {
+  VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
+                      OpenMembers(file, source->index_.get(), options));
+  if (input == nullptr) {
     auto ranges = std::make_unique<RangeInput>(file, RangeOptionsOf(options));
     source->ranges_ = ranges.get();
     source->input_ = std::move(ranges);
     source->entries_ = ForeignTarReader::Make(source->input_.get(), options.on_warning);
     return source;
   }
-  MemberInputOptions members = MemberOptionsOf(options, source->index_.get());
-  members.want_xxh3 = options.want_digest;
-  VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
-                      MemberInput::Open(file, std::move(members)));
   source->members_ = input.get();
   source->input_ = std::move(input);
   if (source->index_ != nullptr && !source->index_->footer().own_tar) {
@@ -132,17 +151,16 @@ absl::StatusOr<std::unique_ptr<EntrySource>> EntrySource::Open(ArchiveFile* file
 absl::StatusOr<std::unique_ptr<InflatedSource>> InflatedSource::Open(ArchiveFile* file,
                                                                      const ReadOptions& options) {
   auto source = std::make_unique<InflatedSource>();
-  VS_ASSIGN_OR_RETURN(const bool has_members, MemberInput::CanRead(file));
-  if (has_members) {
-    MemberInputOptions members = MemberOptionsOf(options);
-    members.want_xxh3 = options.want_digest;
-    VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> input,
-                        MemberInput::Open(file, std::move(members)));
-    source->members_ = input.get();
-    source->input_ = std::move(input);
+  // For how large its members are.
+  VS_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveIndex> index, UsableIndex(file, options));
+  VS_ASSIGN_OR_RETURN(std::unique_ptr<MemberInput> members,
+                      OpenMembers(file, index.get(), options));
+  if (members != nullptr) {
+    source->members_ = members.get();
+    source->input_ = std::move(members);
   } else {
-    auto input = std::make_unique<GzipInput>(file, RangeOptionsOf(options));
-    source->gzip_ = input.get();
+    auto input = std::make_unique<InflatedInput>(file, RangeOptionsOf(options));
+    source->ranges_ = input.get();
     source->input_ = std::move(input);
   }
   return source;

@@ -63,7 +63,7 @@ class EntrySource {
   std::unique_ptr<EntryReader> entries_;
 };
 
-// The uncompressed bytes of an archive of volstream or of any gzip file.
+// The uncompressed bytes of an archive of volstream, or of any gzip or Zstandard file.
 class InflatedSource {
  public:
   // The file must outlive it.
@@ -73,12 +73,12 @@ class InflatedSource {
   TarInput* input() const { return input_.get(); }
   // As of EntrySource.
   std::string archive_xxh3() const { return members_ == nullptr ? "" : members_->archive_xxh3(); }
-  std::string FinishMd5() { return gzip_ == nullptr ? "" : gzip_->FinishMd5(); }
+  std::string FinishMd5() { return ranges_ == nullptr ? "" : ranges_->FinishMd5(); }
 
  private:
   std::unique_ptr<TarInput> input_;
   MemberInput* members_ = nullptr;
-  GzipInput* gzip_ = nullptr;
+  InflatedInput* ranges_ = nullptr;
 };
 
 }  // namespace volstream

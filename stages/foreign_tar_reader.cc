@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "engine/status_macros.h"
-#include "stages/gzip_reader.h"
+#include "stages/inflating_reader.h"
 #include "stages/tar_header.h"
 #include "stages/tar_parser.h"
 #include "stages/warnings.h"
@@ -59,7 +59,7 @@ class Utf8Locale {
   const locale_t locale_;
 };
 
-// What libarchive reads: the archive, inflated if it is gzip.
+// What libarchive reads: the archive, inflated if it is gzip or Zstandard.
 class Bytes {
  public:
   explicit Bytes(TarInput* archive) : archive_(archive) {}
@@ -83,7 +83,7 @@ class Bytes {
     return CopyOf(bytes);
   }
 
-  bool inflated() const { return inflater_.has_value(); }
+  bool inflated() const { return inflater_ != nullptr; }
   bool has_end_mark() const { return trailing_zeros_ >= kTarEndBytes; }
   bool all_end_mark() const { return has_end_mark() && trailing_zeros_ == bytes_; }
   const absl::Status& status() const { return status_; }
@@ -93,15 +93,15 @@ class Bytes {
   absl::StatusOr<SharedBytes> Fetch() {
     if (!std::exchange(started_, true)) {
       VS_ASSIGN_OR_RETURN(SharedBytes first, archive_->Next());
-      if (!LooksLikeGzip(first.bytes)) return first;
-      compressed_ = std::move(first);
-      inflater_.emplace([this]() -> absl::StatusOr<ByteSpan> {
+      inflater_ = InflatingReader::For(first.bytes, [this]() -> absl::StatusOr<ByteSpan> {
         if (!std::exchange(first_taken_, true)) return compressed_.bytes;
         VS_ASSIGN_OR_RETURN(compressed_, archive_->Next());
         return compressed_.bytes;
       });
+      if (inflater_ == nullptr) return first;
+      compressed_ = std::move(first);
     }
-    if (!inflater_.has_value()) return archive_->Next();
+    if (inflater_ == nullptr) return archive_->Next();
     VS_ASSIGN_OR_RETURN(const ByteSpan bytes, inflater_->Next());
     return bytes.empty() ? SharedBytes() : CopyOf(bytes);
   }
@@ -116,7 +116,7 @@ class Bytes {
   bool started_ = false;
   bool first_taken_ = false;
   SharedBytes compressed_;
-  std::optional<GzipReader> inflater_;
+  std::unique_ptr<InflatingReader> inflater_;
   SharedBytes current_;
   SharedBytes previous_;
   uint64_t trailing_zeros_ = 0;  // of all that was handed on
@@ -254,7 +254,6 @@ absl::Status Reader::Open() {
   archive_read_support_filter_lzip(archive_.get());
   archive_read_support_filter_lzma(archive_.get());
   archive_read_support_filter_xz(archive_.get());
-  archive_read_support_filter_zstd(archive_.get());
   archive_read_support_format_tar(archive_.get());
   archive_read_support_format_gnutar(archive_.get());
   const int result = archive_read_open(archive_.get(), &input_, nullptr, ReadChunk, nullptr);
@@ -307,7 +306,7 @@ absl::Status Reader::ReadToEnd() {
     if (rest->empty()) break;
   }
   // An empty or cut-off stream ends without any entry. So does Podman's tar of an empty volume,
-  // which has not even the root; bytes lost to zeros would not be gzip.
+  // which has not even the root; bytes lost to zeros would not inflate.
   const bool needs_end_mark = needs_end_mark_ || input_.inflated();
   if (entries_ == 0 && !(needs_end_mark && input_.all_end_mark())) return Damaged();
   if (needs_end_mark && !input_.has_end_mark()) {

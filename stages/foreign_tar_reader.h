@@ -1,10 +1,10 @@
 // ForeignTarReader: the entries of any tar that libarchive knows, compressed or not, from the bytes
 // of the archive. The only home of libarchive outside the tests.
 //
-// gzip goes through GzipReader, which checks each member's CRC-32, and must come with the tar's end
-// mark: libarchive takes the end of the bytes for the end of the tar.
-// Content is handed on without a copy where it lies in the tar in one piece of the input.
-// Memory: some MiB, beside the input's.
+// gzip and Zstandard go through an InflatingReader, which checks their checksums, and must come
+// with the tar's end mark: libarchive takes the end of the bytes for the end of the tar. Content is
+// handed on without a copy where it lies in the tar in one piece of the input. Memory: some MiB,
+// beside the input's.
 #ifndef VOLSTREAM_STAGES_FOREIGN_TAR_READER_H_
 #define VOLSTREAM_STAGES_FOREIGN_TAR_READER_H_
 

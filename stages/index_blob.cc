@@ -4,14 +4,15 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "engine/check.h"
 #include "stages/digest.h"
+#include "stages/gzip_member.h"
 #include "stages/little_endian.h"
+#include "stages/zstd_member.h"
 
 namespace volstream {
 namespace {
@@ -28,36 +29,32 @@ constexpr uint32_t kRaw = 2;
 // Flags from here on may be passed over by who does not know them.
 constexpr uint32_t kFirstOptionalFlag = 1 << 16;
 
-constexpr std::array<uint8_t, 10> kHeader = {0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255};
-// An empty block of fixed Huffman codes, CRC-32 and ISIZE of nothing.
-constexpr std::array<uint8_t, 10> kNothing = {3, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-
-void AppendEmptyMember(char id, std::string_view data, std::string* out) {
-  out->append(reinterpret_cast<const char*>(kHeader.data()), kHeader.size());
-  AppendLittleEndian<uint16_t>(static_cast<uint16_t>(4 + data.size()), out);
-  out->push_back('V');
-  out->push_back(id);
-  AppendLittleEndian<uint16_t>(static_cast<uint16_t>(data.size()), out);
-  out->append(data);
-  out->append(reinterpret_cast<const char*>(kNothing.data()), kNothing.size());
+void AppendPiece(ArchiveFormat format, char id, std::string_view data, std::string* out) {
+  if (format == ArchiveFormat::kGzip) {
+    AppendGzipPiece(id, data, out);
+  } else {
+    AppendZstdPiece(id, data, out);
+  }
 }
 
-// Takes an empty member from the front of *in and returns its subfield's data; false if there is
-// none of this id.
-bool TakeEmptyMember(char id, ByteSpan* in, ByteSpan* data) {
-  if (in->size() < kEmptyMemberBytes || !std::equal(kHeader.begin(), kHeader.end(), in->begin())) {
-    return false;
+// Takes a piece of either format from the front of *in; nothing if there is none of this id.
+std::optional<ByteSpan> TakePiece(char id, ByteSpan* in) {
+  std::optional<ByteSpan> data = TakeZstdPiece(id, in);
+  return data.has_value() ? data : TakeGzipPiece(id, in);
+}
+
+// The data of the footer at the end of `tail`, and its format; nothing if it ends otherwise.
+std::optional<ByteSpan> TakeFooter(ByteSpan tail, ArchiveFormat* format) {
+  for (const ArchiveFormat candidate : {ArchiveFormat::kGzip, ArchiveFormat::kZstd}) {
+    if (tail.size() < FooterBytes(candidate)) continue;
+    ByteSpan in = tail.last(FooterBytes(candidate));
+    const std::optional<ByteSpan> data =
+        candidate == ArchiveFormat::kGzip ? TakeGzipPiece('F', &in) : TakeZstdPiece('F', &in);
+    if (!data.has_value() || data->size() != kFooterDataBytes) continue;
+    *format = candidate;
+    return data;
   }
-  const size_t extra_bytes = GetLittleEndian<uint16_t>(in->data() + 10);
-  const size_t data_bytes = GetLittleEndian<uint16_t>(in->data() + 14);
-  if ((*in)[12] != 'V' || (*in)[13] != id || extra_bytes != data_bytes + 4 ||
-      in->size() < kEmptyMemberBytes + data_bytes) {
-    return false;
-  }
-  *data = in->subspan(16, data_bytes);
-  if (!std::equal(kNothing.begin(), kNothing.end(), data->end())) return false;
-  *in = in->subspan(kEmptyMemberBytes + data_bytes);
-  return true;
+  return std::nullopt;
 }
 
 absl::Status DamagedIndex(absl::string_view what) {
@@ -73,7 +70,7 @@ struct FreeDecompressor {
 
 }  // namespace
 
-absl::StatusOr<IndexBlob> EncodeIndexBlob(std::string_view raw) {
+absl::StatusOr<IndexBlob> EncodeIndexBlob(std::string_view raw, ArchiveFormat format) {
   if (raw.size() > kMaxBlobBytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("a page of the index has ", raw.size(), " bytes, more than a reader takes"));
@@ -97,7 +94,7 @@ absl::StatusOr<IndexBlob> EncodeIndexBlob(std::string_view raw) {
   blob.xxh3 = XXH3_64bits(payload.data(), payload.size());
   for (std::string_view rest = payload; !rest.empty();) {
     const std::string_view piece = rest.substr(0, kIndexPieceBytes);
-    AppendEmptyMember('I', piece, &blob.members);
+    AppendPiece(format, 'I', piece, &blob.members);
     rest.remove_prefix(piece.size());
   }
   return blob;
@@ -107,9 +104,9 @@ absl::StatusOr<std::string> DecodeIndexBlob(ByteSpan members, uint64_t xxh3) {
   std::string payload;
   payload.reserve(members.size());
   while (!members.empty()) {
-    ByteSpan piece;
-    if (!TakeEmptyMember('I', &members, &piece)) return DamagedIndex("a piece of it is none");
-    payload.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    const std::optional<ByteSpan> piece = TakePiece('I', &members);
+    if (!piece.has_value()) return DamagedIndex("a piece of it is none");
+    payload.append(reinterpret_cast<const char*>(piece->data()), piece->size());
   }
   if (payload.size() < kBlobHeaderBytes) return DamagedIndex("a page is cut off");
   if (XXH3_64bits(payload.data(), payload.size()) != xxh3) {
@@ -150,16 +147,17 @@ std::string EncodeIndexFooter(const IndexFooter& footer) {
   AppendLittleEndian<uint64_t>(XXH3_64bits(data.data(), data.size()), &data);
   VS_CHECK(data.size() == kFooterDataBytes);
   std::string member;
-  AppendEmptyMember('F', data, &member);
+  AppendPiece(footer.format, 'F', data, &member);
   return member;
 }
 
 absl::StatusOr<IndexFooter> DecodeIndexFooter(ByteSpan tail, uint64_t archive_bytes) {
-  ByteSpan data;
-  if (tail.size() != kFooterBytes || archive_bytes < kFooterBytes ||
-      !TakeEmptyMember('F', &tail, &data) || data.size() != kFooterDataBytes) {
+  IndexFooter footer;
+  const std::optional<ByteSpan> found = TakeFooter(tail, &footer.format);
+  if (!found.has_value() || archive_bytes < FooterBytes(footer.format)) {
     return absl::NotFoundError("the archive has no index");
   }
+  const ByteSpan data = *found;
   ByteCursor cursor(data);
   const uint32_t version = cursor.Fixed<uint32_t>();
   const size_t hashed = kFooterDataBytes - sizeof(uint64_t);
@@ -172,7 +170,6 @@ absl::StatusOr<IndexFooter> DecodeIndexFooter(ByteSpan tail, uint64_t archive_by
         absl::StrCat("the index is of version ", version, ", flags ", flags,
                      "; this volstream reads version ", kVersion, ": use a newer volstream"));
   }
-  IndexFooter footer;
   footer.own_tar = (flags & kOwnTar) != 0;
   footer.raw = (flags & kRaw) != 0;
   footer.index_offset = cursor.Fixed<uint64_t>();
@@ -185,7 +182,7 @@ absl::StatusOr<IndexFooter> DecodeIndexFooter(ByteSpan tail, uint64_t archive_by
   footer.max_member_bytes = cursor.Fixed<uint32_t>();
   footer.max_member_tar_bytes = cursor.Fixed<uint32_t>();
   footer.directory_xxh3 = cursor.Fixed<uint64_t>();
-  const uint64_t index_end = archive_bytes - kFooterBytes;
+  const uint64_t index_end = archive_bytes - FooterBytes(footer.format);
   if (footer.index_offset > index_end || footer.index_bytes != index_end - footer.index_offset ||
       footer.directory_offset < footer.index_offset || footer.directory_offset > index_end ||
       footer.directory_bytes != index_end - footer.directory_offset ||

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "stages/archive_format.h"
 #include "stages/entry_info.h"
 
 namespace volstream {
@@ -24,6 +25,7 @@ struct MemberExtent {
 };
 
 struct IndexFooter {
+  ArchiveFormat format = ArchiveFormat::kGzip;  // of the archive: how the footer itself is kept
   uint64_t index_offset = 0;  // in the archive: where the members with data end
   uint64_t index_bytes = 0;   // up to the footer's own member
   uint64_t directory_offset = 0;

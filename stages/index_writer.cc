@@ -11,8 +11,10 @@
 
 namespace volstream {
 
-IndexWriter::IndexWriter(IndexedStream stream, uint64_t max_bytes, NextEntry next_entry)
+IndexWriter::IndexWriter(IndexedStream stream, ArchiveFormat format, uint64_t max_bytes,
+                         NextEntry next_entry)
     : max_bytes_(max_bytes), next_entry_(std::move(next_entry)) {
+  footer_.format = format;
   footer_.own_tar = stream == IndexedStream::kOwnTar;
   footer_.raw = stream == IndexedStream::kRaw;
 }
@@ -44,9 +46,9 @@ absl::Status IndexWriter::Add(IndexedEntry entry) {
   return absl::OkStatus();
 }
 
-absl::Status IndexWriter::AppendPage(std::string raw, IndexDirectory::Page* page,
-                                     std::string* pages) {
-  VS_ASSIGN_OR_RETURN(const IndexBlob blob, EncodeIndexBlob(raw));
+absl::Status IndexWriter::AppendPage(std::string_view raw, IndexDirectory::Page* page,
+                                     std::string* pages) const {
+  VS_ASSIGN_OR_RETURN(const IndexBlob blob, EncodeIndexBlob(raw, footer_.format));
   page->bytes = blob.members.size();
   page->xxh3 = blob.xxh3;
   *pages += blob.members;
@@ -128,7 +130,7 @@ absl::Status IndexWriter::Refill() {
       return absl::OkStatus();
     case Step::kDirectory: {
       VS_RETURN_IF_ERROR(CheckDirectory());
-      VS_ASSIGN_OR_RETURN(IndexBlob blob, EncodeIndexBlob(directory_.Encode()));
+      VS_ASSIGN_OR_RETURN(IndexBlob blob, EncodeIndexBlob(directory_.Encode(), footer_.format));
       footer_.directory_offset = footer_.index_offset + bytes_;
       footer_.directory_bytes = blob.members.size();
       footer_.directory_xxh3 = blob.xxh3;

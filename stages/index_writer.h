@@ -10,10 +10,12 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/stage.h"
+#include "stages/archive_format.h"
 #include "stages/index_directory.h"
 #include "stages/index_format.h"
 #include "stages/index_page.h"
@@ -28,9 +30,9 @@ class IndexWriter : public StreamObserver, public StreamTail {
   // Puts the next entry of the tar into *entry; false after the last.
   using NextEntry = std::function<absl::StatusOr<bool>(IndexedEntry* entry)>;
 
-  // `max_bytes` is what MaxBytes returns. `next_entry` is asked when the stream has ended, for
-  // entries behind those that were added; may be empty.
-  IndexWriter(IndexedStream stream, uint64_t max_bytes, NextEntry next_entry);
+  // `format` is the archive's. `max_bytes` is what MaxBytes returns. `next_entry` is asked when the
+  // stream has ended, for entries behind those that were added; may be empty.
+  IndexWriter(IndexedStream stream, ArchiveFormat format, uint64_t max_bytes, NextEntry next_entry);
 
   // Adds an entry, in the order of the tar, while the stream passes. What lies between it and the
   // one before counts as its header. kInternal if it begins before the other ends.
@@ -53,7 +55,8 @@ class IndexWriter : public StreamObserver, public StreamTail {
   // Keeps kResourceExhausted as the reason for no index.
   absl::Status LeaveOut(const absl::Status& status);
   // Appends a page to *pages, and notes in *page where it lies.
-  static absl::Status AppendPage(std::string raw, IndexDirectory::Page* page, std::string* pages);
+  absl::Status AppendPage(std::string_view raw, IndexDirectory::Page* page,
+                          std::string* pages) const;
   absl::Status FinishEntryPage();
   absl::Status FinishMemberPage();
   absl::Status CheckDirectory() const;

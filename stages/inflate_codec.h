@@ -19,9 +19,8 @@ namespace volstream {
 
 class InflateCodec : public BlockCodec {
  public:
-  // The most that a member holds: in format version 1 always, and in any archive that is read.
+  // The most that a gzip member holds in format version 1.
   static constexpr size_t kMemberTarBytes = kMiB;
-  static constexpr size_t kMaxMemberTarBytes = 16 * kMiB;
 
   // `max_member_tar_bytes`: the most that a member may hold.
   explicit InflateCodec(size_t max_member_tar_bytes = kMemberTarBytes);

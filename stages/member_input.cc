@@ -12,8 +12,7 @@
 #include "engine/start_threads.h"
 #include "engine/status_macros.h"
 #include "stages/error_kind.h"
-#include "stages/gzip_member.h"
-#include "stages/inflate_codec.h"
+#include "stages/member_framing.h"
 #include "stages/member_source.h"
 #include "stages/part_queue.h"
 #include "stages/range_reader.h"
@@ -60,34 +59,42 @@ struct Sizes {
   PipelineOptions pipeline;
 };
 
-// The largest member of so much data: stored blocks behind the longest extra field.
-size_t StoredMemberBytes(size_t tar_bytes) {
-  constexpr size_t kStoredBlockBytes = 65535;
-  constexpr size_t kStoredHeaderBytes = 5;
-  return tar_bytes + kStoredHeaderBytes * (tar_bytes / kStoredBlockBytes + 1) +
-         kMaxIndexMemberBytes;
+// The memory of which a quarter and a pool for such members are made.
+uint64_t SmallestMemory(uint64_t member_bytes, uint64_t member_tar_bytes) {
+  const uint64_t smallest_pool = member_bytes + 3 * member_tar_bytes;
+  return (smallest_pool + 2) / 3 * 4;
+}
+
+// Where no index says how much a member holds: what the format allows, or else, down to a MiB, what
+// the memory is enough for.
+size_t UsualTarBytes(const MemberFraming& framing, uint64_t memory_bytes) {
+  size_t tar_bytes = framing.usual_member_tar_bytes();
+  while (tar_bytes > kMiB &&
+         SmallestMemory(framing.MaxMemberBytes(tar_bytes), tar_bytes) > memory_bytes) {
+    tar_bytes /= 2;
+  }
+  return tar_bytes;
 }
 
 // A quarter of the memory is for reading ahead, the rest the pipeline's.
 absl::StatusOr<Sizes> SizesOf(const MemberInputOptions& options, StorageKind kind) {
+  const MemberFraming& framing = MemberFraming::Of(options.format);
   Sizes sizes;
   sizes.member_tar_bytes = options.max_member_tar_bytes == 0
-                               ? InflateCodec::kMemberTarBytes
+                               ? UsualTarBytes(framing, options.memory_bytes)
                                : static_cast<size_t>(options.max_member_tar_bytes);
   sizes.member_bytes = options.max_member_bytes == 0
-                           ? StoredMemberBytes(sizes.member_tar_bytes)
+                           ? framing.MaxMemberBytes(sizes.member_tar_bytes)
                            : static_cast<size_t>(options.max_member_bytes);
   // Room for more than any data could need is not asked for by a sound index.
-  if (sizes.member_tar_bytes > InflateCodec::kMaxMemberTarBytes ||
-      sizes.member_bytes > 2 * InflateCodec::kMaxMemberTarBytes) {
+  if (sizes.member_tar_bytes > kMaxMemberTarBytes || sizes.member_bytes > 2 * kMaxMemberTarBytes) {
     return absl::DataLossError(absl::StrCat("its index speaks of members of ", sizes.member_bytes,
                                             " bytes that hold ", sizes.member_tar_bytes,
                                             ", more than volstream reads"));
   }
   sizes.member_bytes = std::max(sizes.member_bytes, kMaxIndexMemberBytes);
 
-  const uint64_t smallest_pool = sizes.member_bytes + 3 * uint64_t{sizes.member_tar_bytes};
-  const uint64_t smallest = (smallest_pool + 2) / 3 * 4;
+  const uint64_t smallest = SmallestMemory(sizes.member_bytes, sizes.member_tar_bytes);
   if (options.memory_bytes < smallest) {
     return absl::InvalidArgumentError(
         absl::StrCat("a memory budget of ", options.memory_bytes / kMiB,
@@ -131,11 +138,13 @@ class PipelineMemberInput : public MemberInput {
       : file_(file),
         bound_bytes_(sizes.pipeline.memory_bytes),
         reader_(file, extents, sizes.ranges),
-        source_(&reader_, extents, {options.want_xxh3, options.want_md5}),
-        codec_(sizes.member_tar_bytes),
+        source_(&reader_, MemberFraming::Of(options.format), extents,
+                {options.want_xxh3, options.want_md5}),
+        codec_(MemberFraming::Of(options.format).MakeInflater(sizes.member_tar_bytes)),
         observer_(options.on_member),
         pipeline_(std::make_shared<Pipeline>(
-            sizes.pipeline, PipelineJob{&source_, &codec_, &hasher_, {&observer_}, {&queue_}})) {}
+            sizes.pipeline,
+            PipelineJob{&source_, codec_.get(), &hasher_, {&observer_}, {&queue_}})) {}
 
   absl::Status Start() {
     return StartThreads(
@@ -190,7 +199,7 @@ class PipelineMemberInput : public MemberInput {
   const uint64_t bound_bytes_;  // of the pipeline
   RangeReader reader_;
   MemberSource source_;
-  InflateCodec codec_;
+  const std::unique_ptr<BlockCodec> codec_;
   MemberObserver observer_;
   NoHasher hasher_;
   PartQueue queue_;
@@ -200,10 +209,10 @@ class PipelineMemberInput : public MemberInput {
 
 }  // namespace
 
-absl::StatusOr<bool> MemberInput::CanRead(ArchiveFile* file) {
+absl::StatusOr<std::optional<ArchiveFormat>> MemberInput::FormatOf(ArchiveFile* file) {
   std::vector<uint8_t> head(std::min<uint64_t>(file->bytes(), kProbeBytes));
   VS_RETURN_IF_ERROR(file->ReadAt(0, head));
-  return ParseGzipHeader(head).has_value();
+  return MemberFraming::FormatAt(head);
 }
 
 absl::StatusOr<std::unique_ptr<MemberInput>> MemberInput::Open(ArchiveFile* file,

@@ -6,7 +6,7 @@
 // are bounded: whoever keeps some of them must do so only for work that ends without further bytes
 // of this input (one part may be kept while waiting for the next).
 //
-// Every member's header, CRC-32, length and XXH3 are checked, and that members follow each other
+// Every member's header, checksums, length and XXH3 are checked, and that members follow each other
 // without a gap. Errors: ErrorKind::kIntegrity with the archive's name and the offset of the
 // member.
 #ifndef VOLSTREAM_STAGES_MEMBER_INPUT_H_
@@ -15,12 +15,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
 #include "stages/archive_file.h"
+#include "stages/archive_format.h"
 #include "stages/entry_reader.h"
 #include "stages/index_format.h"
 
@@ -33,13 +35,14 @@ struct MemberRun {
 };
 
 struct MemberInputOptions {
+  ArchiveFormat format = ArchiveFormat::kGzip;  // as FormatOf or the index has it
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together, those of reading ahead included
   int workers = 0;                     // that inflate; 0 = one a core
   int connections = 8;  // ranges that are fetched at a time; fewer where memory is short
   // Only these runs, in this order, the pieces of the tar one after another; all if there are none.
   std::vector<MemberRun> runs;
-  // The largest member and the most that one holds, as the index's footer has them; 0 = what
-  // version 1 of the format allows.
+  // The largest member and the most that one holds, as the index's footer has them; 0 = what the
+  // format allows, of which less is done with where memory_bytes is short.
   uint64_t max_member_bytes = 0;
   uint64_t max_member_tar_bytes = 0;
   // Hears of each member that has data, in order, as if the runs were all there is. Any thread, one
@@ -59,9 +62,9 @@ struct MemberInputUsage {
 
 class MemberInput : public TarInput {
  public:
-  // True if the archive begins with a member that says how long it is (`VS`). Reads its first
-  // bytes.
-  static absl::StatusOr<bool> CanRead(ArchiveFile* file);
+  // The format of an archive that begins with a member that says how long it is (`VS`); nothing
+  // for any other. Reads its first bytes.
+  static absl::StatusOr<std::optional<ArchiveFormat>> FormatOf(ArchiveFile* file);
   // Begins to fetch. The file must outlive it; the bytes that it gave need neither. Its destructor
   // waits for reads under way, and for nothing that its user does.
   // Errors: kInvalidArgument where memory_bytes is too small, with what would do.

@@ -10,23 +10,9 @@
 #include "engine/check.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
-#include "stages/gzip_member.h"
-#include "stages/little_endian.h"
 
 namespace volstream {
 namespace {
-
-constexpr size_t kFixedBytes = 12;  // up to and with XLEN
-constexpr uint8_t kFlagExtra = 4;
-// Behind the extra field of a member of the index: an empty deflate block and a trailer of zeros.
-constexpr uint8_t kEmptyBody[] = {3, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-static_assert(kFixedBytes + 65535 + sizeof(kEmptyBody) == kMaxIndexMemberBytes);
-
-size_t ExtraBytes(ByteSpan in) { return GetLittleEndian<uint16_t>(&in[10]); }
-
-bool IsMemberStart(ByteSpan in) {
-  return in.size() >= kFixedBytes && in[0] == 0x1f && in[1] == 0x8b && in[2] == 8;
-}
 
 uint64_t BytesOf(const std::vector<ReadExtent>& extents) {
   uint64_t bytes = 0;
@@ -36,28 +22,16 @@ uint64_t BytesOf(const std::vector<ReadExtent>& extents) {
 
 }  // namespace
 
-std::optional<size_t> IndexMemberBytes(ByteSpan in) {
-  if (!IsMemberStart(in) || in[3] != kFlagExtra) return std::nullopt;
-  const size_t extra_bytes = ExtraBytes(in);
-  if (in.size() < kFixedBytes + extra_bytes + sizeof(kEmptyBody)) return std::nullopt;
-  const ByteSpan extra = in.subspan(kFixedBytes, extra_bytes);
-  if (extra.size() < 4 || extra[0] != 'V' || (extra[1] != 'I' && extra[1] != 'F')) {
-    return std::nullopt;
-  }
-  const ByteSpan body = in.subspan(kFixedBytes + extra_bytes, sizeof(kEmptyBody));
-  if (!std::equal(body.begin(), body.end(), kEmptyBody)) return std::nullopt;
-  return kFixedBytes + extra_bytes + sizeof(kEmptyBody);
-}
-
 struct MemberSource::Xxh3 {
   XXH3_state_t* const state = XXH3_createState();
   Xxh3() { VS_CHECK(state != nullptr && XXH3_64bits_reset(state) == XXH_OK); }
   ~Xxh3() { XXH3_freeState(state); }
 };
 
-MemberSource::MemberSource(RangeReader* reader, const std::vector<ReadExtent>& extents,
-                           MemberSourceOptions options)
+MemberSource::MemberSource(RangeReader* reader, const MemberFraming& framing,
+                           const std::vector<ReadExtent>& extents, MemberSourceOptions options)
     : reader_(reader),
+      framing_(framing),
       extents_(JoinExtents(extents)),
       total_bytes_(BytesOf(extents_)),
       member_offset_(extents_.empty() ? 0 : extents_.front().offset),
@@ -71,49 +45,58 @@ absl::Status MemberSource::Damaged(std::string_view what) const {
   return absl::DataLossError(absl::StrCat("at offset ", member_offset_, ": ", ToAbsl(what)));
 }
 
-absl::Status MemberSource::Extend(size_t bytes, MutableByteSpan space) {
-  if (have_ >= bytes) return absl::OkStatus();
+absl::Status MemberSource::CheckLeft(uint64_t bytes) const {
   const uint64_t left = extents_[extent_].end() - member_offset_;
-  if (bytes > left) {
-    return Damaged(
-        absl::StrFormat("the member is cut off: %d of its %d bytes are there", left, bytes));
-  }
-  const MutableByteSpan out = space.subspan(have_, bytes - have_);
+  if (bytes <= left) return absl::OkStatus();
+  return Damaged(
+      absl::StrFormat("the member is cut off: %d of its %d bytes are there", left, bytes));
+}
+
+absl::Status MemberSource::Read(MutableByteSpan out) {
   VS_ASSIGN_OR_RETURN(const size_t read, reader_->Read(out));
   if (read != out.size()) return Damaged("the archive ended while it was read");
   if (xxh3_ != nullptr) VS_CHECK(XXH3_64bits_update(xxh3_->state, out.data(), read) == XXH_OK);
   if (md5_.has_value()) md5_->Update(out);
-  have_ = bytes;
+  have_ += read;
+  return absl::OkStatus();
+}
+
+absl::Status MemberSource::Extend(size_t bytes, MutableByteSpan space) {
+  if (have_ >= bytes) return absl::OkStatus();
+  VS_RETURN_IF_ERROR(CheckLeft(bytes));
+  return Read(space.subspan(have_, bytes - have_));
+}
+
+absl::Status MemberSource::PassOver(uint64_t bytes, MutableByteSpan space) {
+  VS_RETURN_IF_ERROR(CheckLeft(bytes));
+  while (have_ < bytes) {
+    VS_RETURN_IF_ERROR(Read(space.first(std::min<uint64_t>(bytes - have_, space.size()))));
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<size_t> MemberSource::ReadMember(MutableByteSpan space) {
-  VS_RETURN_IF_ERROR(Extend(kFixedBytes, space));
-  if (!IsMemberStart(space.first(have_)) || (space[3] & kFlagExtra) == 0) {
-    return Damaged("no member begins here");
-  }
-  const size_t header_bytes = kFixedBytes + ExtraBytes(space);
-  VS_RETURN_IF_ERROR(Extend(header_bytes, space));
-  const std::optional<MemberInfo> info = ParseGzipHeader(space.first(have_));
-  if (!info.has_value()) {
-    // A member of the index, or nothing that is known.
-    VS_RETURN_IF_ERROR(Extend(header_bytes + sizeof(kEmptyBody), space));
-    if (!IndexMemberBytes(space.first(have_)).has_value()) {
-      return Damaged("the member does not say how long it is");
+  while (true) {
+    const MemberFront front = framing_.Look(space.first(have_));
+    switch (front.kind) {
+      case MemberFront::Kind::kMore:
+        VS_RETURN_IF_ERROR(Extend(front.bytes, space));
+        break;
+      case MemberFront::Kind::kNone:
+        return Damaged(front.problem);
+      case MemberFront::Kind::kEmpty:
+        VS_RETURN_IF_ERROR(PassOver(front.bytes, space));
+        return 0;
+      case MemberFront::Kind::kData:
+        if (front.bytes > space.size()) {
+          return Damaged(absl::StrFormat(
+              "the member says that it has %d bytes, more than any has in this archive (%d)",
+              front.bytes, space.size()));
+        }
+        VS_RETURN_IF_ERROR(Extend(front.bytes, space));
+        return front.bytes;
     }
-    return 0;
   }
-  if (info->member_bytes < header_bytes + kGzipTrailerBytes) {
-    return Damaged(absl::StrFormat("the member says that it has %d bytes, fewer than its header",
-                                   info->member_bytes));
-  }
-  if (info->member_bytes > space.size()) {
-    return Damaged(absl::StrFormat(
-        "the member says that it has %d bytes, more than any has in this archive (%d)",
-        info->member_bytes, space.size()));
-  }
-  VS_RETURN_IF_ERROR(Extend(info->member_bytes, space));
-  return info->member_bytes;
 }
 
 absl::StatusOr<BlockTicket> MemberSource::Next(MutableByteSpan space) {

@@ -1,6 +1,6 @@
-// MemberSource: BlockSource whose blocks are the gzip members of an archive, found by their `VS`
-// sizes without inflating (docs/format.md, "Members"). Members of the index, which hold no data,
-// are checked for their form and passed over.
+// MemberSource: BlockSource whose blocks are the members of an archive, found by their `VS` sizes
+// without inflating (docs/format.md, "Members"). What holds no data, as the index does, is passed
+// over: gzip members of the index's form, and skippable frames of any.
 //
 // Threads: as BlockSource; the digests once the pipeline has ended.
 // Errors: kDataLoss, "at offset N: ...", for bytes that are no member, or lie across the end of
@@ -18,17 +18,10 @@
 #include "absl/status/statusor.h"
 #include "engine/stage.h"
 #include "stages/digest.h"
+#include "stages/member_framing.h"
 #include "stages/range_reader.h"
 
 namespace volstream {
-
-// The fixed bytes, XLEN and the longest extra field; then an empty deflate block and the trailer.
-inline constexpr size_t kMaxIndexMemberBytes = 12 + 65535 + 2 + 8;
-
-// Of the member of an index that begins `in`: FLG is FEXTRA alone and the first subfield `VI` or
-// `VF`; behind the extra field lie `03 00`, an empty deflate block, and a trailer of zeros. Nothing
-// if it is no such member, or is cut short.
-std::optional<size_t> IndexMemberBytes(ByteSpan in);
 
 struct MemberSourceOptions {
   bool want_xxh3 = false;  // of all bytes that were read, those of the index included
@@ -39,8 +32,8 @@ class MemberSource : public BlockSource {
  public:
   // Blocks must be offered kMaxIndexMemberBytes at least. Extents of an archive, each made of whole
   // members; the reader, which must outlive it, reads just those.
-  MemberSource(RangeReader* reader, const std::vector<ReadExtent>& extents,
-               MemberSourceOptions options);
+  MemberSource(RangeReader* reader, const MemberFraming& framing,
+               const std::vector<ReadExtent>& extents, MemberSourceOptions options);
   ~MemberSource() override;
 
   uint64_t MaxStreamBytes() const override { return total_bytes_; }
@@ -55,19 +48,25 @@ class MemberSource : public BlockSource {
  private:
   struct Xxh3;
 
-  // Reads on so that the block has `bytes` of the member at its front. Bytes that the extent does
-  // not have are an error.
+  // Bytes of the member that the extent does not have are an error.
+  absl::Status CheckLeft(uint64_t bytes) const;
+  // The next bytes of the member, all of `out`.
+  absl::Status Read(MutableByteSpan out);
+  // Reads on so that the block has `bytes` of the member at its front.
   absl::Status Extend(size_t bytes, MutableByteSpan space);
-  // The whole of one member at the front of `space`; 0 for one of the index.
+  // Reads on to the end of what has `bytes`, and keeps none of it.
+  absl::Status PassOver(uint64_t bytes, MutableByteSpan space);
+  // The whole of one member at the front of `space`; 0 for what holds no data.
   absl::StatusOr<size_t> ReadMember(MutableByteSpan space);
   absl::Status Damaged(std::string_view what) const;
 
   RangeReader* const reader_;
+  const MemberFraming& framing_;
   const std::vector<ReadExtent> extents_;
   const uint64_t total_bytes_;
   size_t extent_ = 0;
   uint64_t member_offset_ = 0;  // in the archive
-  size_t have_ = 0;             // bytes of the member that were read
+  uint64_t have_ = 0;           // bytes of the member that were read
   const std::unique_ptr<Xxh3> xxh3_;
   std::optional<Md5Stream> md5_;
   std::string md5_hex_;

@@ -42,14 +42,22 @@ absl::StatusOr<SharedBytes> RangeInput::Next() {
 
 std::string RangeInput::FinishMd5() { return md5_.has_value() ? ToHex(md5_->Finish()) : ""; }
 
-GzipInput::GzipInput(ArchiveFile* file, RangeInputOptions options)
-    : raw_(file, options), inflater_([this]() -> absl::StatusOr<ByteSpan> {
-        VS_ASSIGN_OR_RETURN(piece_, raw_.Next());
-        return piece_.bytes;
-      }) {}
+InflatedInput::InflatedInput(ArchiveFile* file, RangeInputOptions options) : raw_(file, options) {}
 
-absl::StatusOr<SharedBytes> GzipInput::Next() {
-  VS_ASSIGN_OR_RETURN(const ByteSpan bytes, inflater_.Next());
+absl::StatusOr<SharedBytes> InflatedInput::Next() {
+  if (inflater_ == nullptr) {
+    VS_ASSIGN_OR_RETURN(piece_, raw_.Next());
+    inflater_ = InflatingReader::For(piece_.bytes, [this]() -> absl::StatusOr<ByteSpan> {
+      if (!std::exchange(first_taken_, true)) return piece_.bytes;
+      VS_ASSIGN_OR_RETURN(piece_, raw_.Next());
+      return piece_.bytes;
+    });
+    if (inflater_ == nullptr) {
+      if (piece_.bytes.empty()) return SharedBytes();
+      return absl::DataLossError("it is neither gzip nor Zstandard, or its first bytes are lost");
+    }
+  }
+  VS_ASSIGN_OR_RETURN(const ByteSpan bytes, inflater_->Next());
   return CopyOf(bytes);
 }
 

@@ -5,13 +5,14 @@
 #ifndef VOLSTREAM_STAGES_RANGE_INPUT_H_
 #define VOLSTREAM_STAGES_RANGE_INPUT_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "stages/archive_file.h"
 #include "stages/digest.h"
 #include "stages/entry_reader.h"
-#include "stages/gzip_reader.h"
+#include "stages/inflating_reader.h"
 #include "stages/range_reader.h"
 
 namespace volstream {
@@ -41,11 +42,11 @@ class RangeInput : public TarInput {
   std::optional<Md5Stream> md5_;
 };
 
-// The same, inflated: of any gzip file, one member after another on the thread that reads.
-// kDataLoss if it is damaged.
-class GzipInput : public TarInput {
+// The same, inflated: of any gzip or Zstandard file, one member or frame after another on the
+// thread that reads. kDataLoss if it is damaged, or neither.
+class InflatedInput : public TarInput {
  public:
-  GzipInput(ArchiveFile* file, RangeInputOptions options);
+  InflatedInput(ArchiveFile* file, RangeInputOptions options);
 
   absl::StatusOr<SharedBytes> Next() override;
   void Cancel() override { raw_.Cancel(); }
@@ -54,7 +55,8 @@ class GzipInput : public TarInput {
  private:
   RangeInput raw_;
   SharedBytes piece_;  // which the inflater works on
-  GzipReader inflater_;
+  bool first_taken_ = false;
+  std::unique_ptr<InflatingReader> inflater_;  // null until the first piece is there
 };
 
 }  // namespace volstream

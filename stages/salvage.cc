@@ -156,7 +156,13 @@ absl::StatusOr<SalvageReport> Salvage::Run() {
   if (!report_.has_index) {
     Warn(absl::StrCat(file_->Url(), ": its index is lost: what is missing cannot be named"));
   }
-  SalvageInput input(file_, std::move(contents_.members));
+  ArchiveFormat format = ArchiveFormat::kGzip;
+  if (contents_.index != nullptr) {
+    format = contents_.index->footer().format;
+  } else {
+    VS_ASSIGN_OR_RETURN(format, SalvageInput::FormatOf(file_));
+  }
+  SalvageInput input(file_, format, std::move(contents_.members));
   SalvageReaderOptions reader_options;
   reader_options.entry_offsets = contents_.entry_offsets;
   reader_options.on_gap = [this](const SalvageGap& gap) { OnGap(gap); };

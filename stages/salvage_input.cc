@@ -1,13 +1,11 @@
 #include "stages/salvage_input.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 #include <utility>
 
 #include "engine/status_macros.h"
-#include "stages/little_endian.h"
-#include "stages/member_source.h"
+#include "stages/member_input.h"
 
 namespace volstream {
 namespace {
@@ -16,36 +14,29 @@ constexpr int kConnections = 3;
 constexpr size_t kRangeBytes = 4 * kMiB;
 // How far the window is filled where nothing asks for more.
 constexpr size_t kStrideBytes = kMiB;
-// A stored block of deflate (RFC 1951 3.2.4) has no more.
-constexpr uint64_t kMostKeptInARow = 65535;
-// The fixed bytes of a header, up to the sizes: with XLEN, `VS` and its length.
-constexpr std::array<uint8_t, 16> kHeader = {0x1f, 0x8b, 8,  4, 0,   0,   0,  0,
-                                             0,    0xff, 20, 0, 'V', 'S', 16, 0};
-// Of a member of the index: up to XLEN, whatever that is, and behind it.
-constexpr size_t kFixedBytes = 10;
-constexpr size_t kIndexHeaderBytes = 14;
-
-bool HasHeader(ByteSpan in) {
-  return in.size() >= kHeader.size() && std::equal(kHeader.begin(), kHeader.end(), in.begin());
-}
-
-bool HasIndexHeader(ByteSpan in) {
-  return in.size() >= kIndexHeaderBytes &&
-         std::equal(kHeader.begin(), kHeader.begin() + kFixedBytes, in.begin()) && in[12] == 'V' &&
-         (in[13] == 'I' || in[13] == 'F');
-}
-
-uint32_t LengthInTrailer(ByteSpan member) {
-  return GetLittleEndian<uint32_t>(member.last(4).data());
-}
-
 }  // namespace
 
-SalvageInput::SalvageInput(ArchiveFile* file, std::vector<MemberExtent> extents)
+SalvageInput::SalvageInput(ArchiveFile* file, ArchiveFormat format,
+                           std::vector<MemberExtent> extents)
     : file_(file),
       extents_(std::move(extents)),
       end_(file->bytes()),
-      reader_(file, {{0, end_}}, {kConnections, kMiB, kRangeBytes}) {}
+      framing_(MemberFraming::Of(format)),
+      reader_(file, {{0, end_}}, {kConnections, kMiB, kRangeBytes}),
+      codec_(framing_.MakeInflater(kMaxMemberTarBytes)) {}
+
+absl::StatusOr<ArchiveFormat> SalvageInput::FormatOf(ArchiveFile* file) {
+  VS_ASSIGN_OR_RETURN(const std::optional<ArchiveFormat> format, MemberInput::FormatOf(file));
+  if (format.has_value()) return *format;
+  return std::string_view(file->name()).ends_with(FormatSuffix(ArchiveFormat::kZstd))
+             ? ArchiveFormat::kZstd
+             : ArchiveFormat::kGzip;
+}
+
+bool SalvageInput::HasStart(ByteSpan in) const {
+  const ByteSpan start = framing_.start();
+  return in.size() >= start.size() && std::equal(start.begin(), start.end(), in.begin());
+}
 
 absl::StatusOr<ByteSpan> SalvageInput::Peek(uint64_t offset, size_t bytes) {
   if (offset >= end_) return ByteSpan();
@@ -67,41 +58,49 @@ absl::StatusOr<ByteSpan> SalvageInput::Peek(uint64_t offset, size_t bytes) {
 }
 
 absl::StatusOr<std::optional<MemberInfo>> SalvageInput::HeaderAt(uint64_t offset) {
-  VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(offset, kGzipHeaderBytes));
-  if (!HasHeader(in)) return std::nullopt;
-  const std::optional<MemberInfo> info = ParseGzipHeader(in);
-  if (!info.has_value() || info->member_bytes < kGzipHeaderBytes + kGzipTrailerBytes ||
-      info->member_bytes > 2 * InflateCodec::kMaxMemberTarBytes ||
-      info->source_bytes > InflateCodec::kMaxMemberTarBytes || info->member_bytes > end_ - offset) {
+  VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(offset, framing_.header_bytes()));
+  if (!HasStart(in)) return std::nullopt;
+  const MemberFront front = framing_.Look(in);
+  if (front.kind != MemberFront::Kind::kData || front.bytes > 2 * kMaxMemberTarBytes ||
+      front.info.source_bytes > kMaxMemberTarBytes || front.bytes > end_ - offset) {
     return std::nullopt;
   }
-  return info;
+  return front.info;
 }
 
 absl::StatusOr<bool> SalvageInput::IsBorder(uint64_t offset) {
   if (offset == end_) return true;
-  VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(offset, kHeader.size()));
-  return HasHeader(in) || HasIndexHeader(in);
+  VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(offset, framing_.start().size()));
+  return HasStart(in) || framing_.IsIndexStart(in);
+}
+
+absl::StatusOr<uint64_t> SalvageInput::EmptyAt(uint64_t offset) {
+  VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(offset, kMaxIndexMemberBytes));
+  const MemberFront front = framing_.Look(in);
+  if (front.kind != MemberFront::Kind::kEmpty || front.bytes > in.size()) return 0;
+  if (framing_.IsIndexStart(in)) return front.bytes;
+  VS_ASSIGN_OR_RETURN(const bool border, IsBorder(offset + front.bytes));
+  return border ? front.bytes : 0;
 }
 
 std::optional<SharedBytes> SalvageInput::Inflate(ByteSpan member, uint64_t tar_bytes) {
   std::shared_ptr<uint8_t[]> data = std::make_shared_for_overwrite<uint8_t[]>(tar_bytes);
   const MutableByteSpan out(data.get(), tar_bytes);
-  const absl::StatusOr<EncodedBlock> block = codec_.Encode(member, out);
+  const absl::StatusOr<EncodedBlock> block = codec_->Encode(member, out);
   if (!block.ok() || block->bytes != tar_bytes) return std::nullopt;
   return SharedBytes{out, std::move(data)};
 }
 
 absl::StatusOr<bool> SalvageInput::CannotLieInAMember(uint64_t offset, uint64_t member_bytes) {
   uint64_t next = offset + member_bytes;
-  while (next - offset <= kMostKeptInARow) {
+  while (next - offset <= framing_.most_kept_in_a_row()) {
     VS_ASSIGN_OR_RETURN(const bool border, IsBorder(next));
     if (!border) return false;
     VS_ASSIGN_OR_RETURN(const std::optional<MemberInfo> info, HeaderAt(next));
     // The end, the index, or a member that does not fit: that is no proof.
     if (!info.has_value()) {
-      VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(next, kHeader.size()));
-      return !HasHeader(in);
+      VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(next, framing_.start().size()));
+      return !HasStart(in);
     }
     next += info->member_bytes;
   }
@@ -151,12 +150,10 @@ absl::Status SalvageInput::StepByExtents() {
   }
   position_ = extent.archive_offset;
   // No sound index speaks of larger ones.
-  const uint64_t member_bytes =
-      std::min<uint64_t>(extent.archive_bytes, 2 * InflateCodec::kMaxMemberTarBytes);
+  const uint64_t member_bytes = std::min<uint64_t>(extent.archive_bytes, 2 * kMaxMemberTarBytes);
   VS_ASSIGN_OR_RETURN(const ByteSpan member, Peek(position_, static_cast<size_t>(member_bytes)));
   std::optional<SharedBytes> content;
-  if (member.size() == extent.archive_bytes &&
-      extent.tar_bytes <= InflateCodec::kMaxMemberTarBytes) {
+  if (member.size() == extent.archive_bytes && extent.tar_bytes <= kMaxMemberTarBytes) {
     content = Inflate(member, extent.tar_bytes);
   }
   if (content.has_value()) {
@@ -181,10 +178,10 @@ absl::Status SalvageInput::Step() {
       return absl::OkStatus();
     }
   } else {
-    VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(position_, kMaxIndexMemberBytes));
-    if (const std::optional<size_t> bytes = IndexMemberBytes(in); bytes.has_value()) {
+    VS_ASSIGN_OR_RETURN(const uint64_t empty_bytes, EmptyAt(position_));
+    if (empty_bytes > 0) {
       CloseGap(position_);
-      position_ += *bytes;
+      position_ += empty_bytes;
       return absl::OkStatus();
     }
   }
@@ -198,7 +195,7 @@ absl::Status SalvageInput::StepOverDamage(const std::optional<MemberInfo>& info)
     if (border) {
       // What it held is known if both places that say so agree: one may be what is damaged.
       VS_ASSIGN_OR_RETURN(const ByteSpan member, Peek(position_, info->member_bytes));
-      if (LengthInTrailer(member) != info->source_bytes) gap_->tar_bytes.reset();
+      if (framing_.OtherLength(member) != info->source_bytes) gap_->tar_bytes.reset();
       if (gap_->tar_bytes.has_value()) *gap_->tar_bytes += info->source_bytes;
       position_ += info->member_bytes;
       return absl::OkStatus();
@@ -210,13 +207,14 @@ absl::Status SalvageInput::StepOverDamage(const std::optional<MemberInfo>& info)
 }
 
 absl::Status SalvageInput::Search() {
+  const ByteSpan start = framing_.start();
   while (position_ < end_) {
     VS_ASSIGN_OR_RETURN(const ByteSpan in, Peek(position_, kStrideBytes));
-    const auto found = std::search(in.begin(), in.end(), kHeader.begin(), kHeader.end());
+    const auto found = std::search(in.begin(), in.end(), start.begin(), start.end());
     if (found == in.end()) {
       if (position_ + in.size() == end_) break;
       // The header may lie across the end of what was searched.
-      position_ += in.size() - kHeader.size() + 1;
+      position_ += in.size() - start.size() + 1;
       continue;
     }
     position_ += static_cast<uint64_t>(found - in.begin());

@@ -2,11 +2,12 @@
 //
 // With the extents that an intact index names, each member is looked for in its place. Without
 // them, the archive is read from its front, and where a member is damaged the next one is searched
-// for: the exact header of docs/format.md, in front of what inflates and has its CRC-32 and XXH3.
+// for: the exact header of docs/format.md, in front of what inflates and has its checksums.
 //
 // Not taken for a member: one that may lie inside of another, because a file in the archive was
-// itself such an archive. Deflate keeps at most 65,535 bytes in a row as they were, so behind a gap
-// members are believed once more than that follows without a break, or the archive's end or index.
+// itself such an archive. Deflate keeps at most 65,535 bytes in a row as they were, and Zstandard
+// 131,072, so behind a gap members are believed once more than that follows without a break, or the
+// archive's end or index.
 //
 // Threads: Next by one thread at a time; Cancel by any. Memory: the bytes read ahead (16 MiB), one
 // member, and 32 bytes for each extent. Errors: the storage's, unchanged: damage is none.
@@ -21,10 +22,10 @@
 
 #include "absl/status/statusor.h"
 #include "stages/archive_file.h"
+#include "stages/archive_format.h"
 #include "stages/entry_reader.h"
-#include "stages/gzip_member.h"
 #include "stages/index_format.h"
-#include "stages/inflate_codec.h"
+#include "stages/member_framing.h"
 #include "stages/range_reader.h"
 
 namespace volstream {
@@ -45,7 +46,10 @@ struct SalvageItem {
 class SalvageInput {
  public:
   // The extents of all members, from the index; empty if there is none. The file must outlive it.
-  explicit SalvageInput(ArchiveFile* file, std::vector<MemberExtent> extents = {});
+  SalvageInput(ArchiveFile* file, ArchiveFormat format, std::vector<MemberExtent> extents = {});
+
+  // The format of an archive whose first bytes may be damaged: what they say, else its name.
+  static absl::StatusOr<ArchiveFormat> FormatOf(ArchiveFile* file);
 
   // The next member or gap, never two gaps in a row; kEnd at the end, and ever after.
   absl::StatusOr<SalvageItem> Next();
@@ -65,6 +69,10 @@ class SalvageInput {
   absl::StatusOr<std::optional<MemberInfo>> HeaderAt(uint64_t offset);
   // Whether a member, one of the index, or the archive's end is there, by its header alone.
   absl::StatusOr<bool> IsBorder(uint64_t offset);
+  // The bytes of what holds no data at `offset`, if it is of the index, or lies before a border;
+  // else 0.
+  absl::StatusOr<uint64_t> EmptyAt(uint64_t offset);
+  bool HasStart(ByteSpan in) const;
   // The data of the whole member at the front of `member`; nothing if any check fails.
   std::optional<SharedBytes> Inflate(ByteSpan member, uint64_t tar_bytes);
   absl::StatusOr<bool> CannotLieInAMember(uint64_t offset, uint64_t member_bytes);
@@ -81,8 +89,9 @@ class SalvageInput {
   ArchiveFile* const file_;
   const std::vector<MemberExtent> extents_;
   const uint64_t end_;
+  const MemberFraming& framing_;
   RangeReader reader_;
-  InflateCodec codec_{InflateCodec::kMaxMemberTarBytes};
+  const std::unique_ptr<BlockCodec> codec_;
 
   std::vector<uint8_t> window_;  // of the archive; ends where the reader stands
   uint64_t window_offset_ = 0;

@@ -169,6 +169,7 @@ absl::Status SelectedTar::Fetch(ArchiveIndex* index, MemberInputOptions options)
   options.runs.clear();
   VS_RETURN_IF_ERROR(FindRuns(index, &options.runs));
   if (options.runs.empty()) return absl::OkStatus();
+  options.format = index->footer().format;
   options.max_member_bytes = index->footer().max_member_bytes;
   options.max_member_tar_bytes = index->footer().max_member_tar_bytes;
   VS_ASSIGN_OR_RETURN(input_, MemberInput::Open(index->file(), std::move(options)));

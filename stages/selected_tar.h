@@ -33,7 +33,7 @@ class SelectedTar : public TarInput {
   };
 
   // Begins to fetch, and notes which patterns select something. The index must outlive it.
-  // `options.runs` and the sizes of members are set here.
+  // `options.runs`, the format and the sizes of members are set here.
   static absl::StatusOr<std::unique_ptr<SelectedTar>> Open(ArchiveIndex* index,
                                                            PathSelection* selection, bool borrow,
                                                            MemberInputOptions options);

@@ -113,7 +113,7 @@ TEST_F(ArchiveIndexTest, ListsTheTreeAsItIs) {
   }));
   EXPECT_TRUE(index_->footer().own_tar);
   EXPECT_EQ(index_->footer().tar_bytes, receipt_.tar_bytes);
-  EXPECT_EQ(index_->footer().index_bytes + kFooterBytes, receipt_.index_bytes);
+  EXPECT_EQ(index_->footer().index_bytes + kMaxFooterBytes, receipt_.index_bytes);
 }
 
 TEST_F(ArchiveIndexTest, SaysWhichMembersHoldWhat) {
@@ -201,7 +201,7 @@ TEST_F(ArchiveIndexTest, NamesTheArchiveWhosePagesAreDamaged) {
   Archive(source_.path());
   const std::string good = ReadFile(path());
   const size_t first = index_->footer().index_offset;
-  for (size_t at = first; at + kFooterBytes < good.size(); at += 101) {
+  for (size_t at = first; at + kMaxFooterBytes < good.size(); at += 101) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 0xff);
     WriteFile(path(), bad);

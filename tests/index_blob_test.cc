@@ -10,33 +10,50 @@
 namespace volstream {
 namespace {
 
+constexpr ArchiveFormat kFormats[] = {ArchiveFormat::kGzip, ArchiveFormat::kZstd};
+
 TEST(IndexBlob, GivesBackWhatWasEncoded) {
   for (const std::string& raw :
        {std::string(), std::string("x"), std::string(100'000, 'a'), RandomBytes(1, 100'000),
         RandomBytes(2, kIndexPieceBytes - 5), RandomBytes(3, kIndexPieceBytes - 4)}) {
-    const auto blob = EncodeIndexBlob(raw);
-    ASSERT_TRUE(blob.ok()) << blob.status();
-    const auto decoded = DecodeIndexBlob(AsBytes(blob->members), blob->xxh3);
-    ASSERT_TRUE(decoded.ok()) << decoded.status();
-    EXPECT_EQ(*decoded, raw);
+    for (const ArchiveFormat format : kFormats) {
+      const auto blob = EncodeIndexBlob(raw, format);
+      ASSERT_TRUE(blob.ok()) << blob.status();
+      const auto decoded = DecodeIndexBlob(AsBytes(blob->members), blob->xxh3);
+      ASSERT_TRUE(decoded.ok()) << decoded.status();
+      EXPECT_EQ(*decoded, raw);
+    }
   }
 }
 
 TEST(IndexBlob, RefusesEveryChangedByteAndEveryCut) {
-  const auto blob = EncodeIndexBlob("a page of some bytes, a page of some bytes");
-  ASSERT_TRUE(blob.ok());
-  for (size_t i = 0; i < blob->members.size(); ++i) {
-    std::string changed = blob->members;
-    changed[i] = static_cast<char>(changed[i] ^ 0x55);
-    EXPECT_TRUE(absl::IsDataLoss(DecodeIndexBlob(AsBytes(changed), blob->xxh3).status())) << i;
-    EXPECT_TRUE(
-        absl::IsDataLoss(DecodeIndexBlob(AsBytes(blob->members).first(i), blob->xxh3).status()));
+  for (const ArchiveFormat format : kFormats) {
+    const auto blob = EncodeIndexBlob("a page of some bytes, a page of some bytes", format);
+    ASSERT_TRUE(blob.ok());
+    const ByteSpan members = AsBytes(blob->members);
+    for (size_t i = 0; i < members.size(); ++i) {
+      std::string changed = blob->members;
+      changed[i] = static_cast<char>(changed[i] ^ 0x55);
+      EXPECT_TRUE(absl::IsDataLoss(DecodeIndexBlob(AsBytes(changed), blob->xxh3).status())) << i;
+      EXPECT_TRUE(absl::IsDataLoss(DecodeIndexBlob(members.first(i), blob->xxh3).status()));
+    }
+    EXPECT_TRUE(absl::IsDataLoss(DecodeIndexBlob(members, blob->xxh3 + 1).status()));
   }
-  EXPECT_TRUE(absl::IsDataLoss(DecodeIndexBlob(AsBytes(blob->members), blob->xxh3 + 1).status()));
 }
 
-IndexFooter SomeFooter() {
+// Of 15 KiB of noise, which is two pieces with what stands before it.
+TEST(IndexBlob, CutsWhatOneMemberDoesNotHold) {
+  const std::string raw = RandomBytes(4, kIndexPieceBytes);
+  for (const ArchiveFormat format : kFormats) {
+    const auto blob = EncodeIndexBlob(raw, format);
+    ASSERT_TRUE(blob.ok());
+    EXPECT_EQ(blob->members.size(), 5 + raw.size() + 2 * PieceOverheadBytes(format));
+  }
+}
+
+IndexFooter SomeFooter(ArchiveFormat format) {
   IndexFooter footer;
+  footer.format = format;
   footer.index_offset = 1000;
   footer.index_bytes = 500;
   footer.directory_offset = 1400;
@@ -51,13 +68,19 @@ IndexFooter SomeFooter() {
   return footer;
 }
 
-TEST(IndexFooterMember, GivesBackWhatWasEncoded) {
-  const IndexFooter footer = SomeFooter();
-  const std::string member = EncodeIndexFooter(footer);
-  ASSERT_EQ(member.size(), kFooterBytes);
-  const auto decoded = DecodeIndexFooter(AsBytes(member), 1500 + kFooterBytes);
+class IndexFooterMember : public ::testing::TestWithParam<ArchiveFormat> {
+ protected:
+  const size_t bytes_ = FooterBytes(GetParam());
+  const IndexFooter footer_ = SomeFooter(GetParam());
+  const std::string member_ = EncodeIndexFooter(footer_);
+};
+
+TEST_P(IndexFooterMember, GivesBackWhatWasEncoded) {
+  ASSERT_EQ(member_.size(), bytes_);
+  const auto decoded = DecodeIndexFooter(AsBytes(member_), 1500 + bytes_);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_EQ(EncodeIndexFooter(*decoded), member);
+  EXPECT_EQ(EncodeIndexFooter(*decoded), member_);
+  EXPECT_EQ(decoded->format, GetParam());
   EXPECT_EQ(decoded->directory_offset, 1400u);
   EXPECT_EQ(decoded->entry_count, 7u);
   EXPECT_EQ(decoded->max_member_tar_bytes, 9000u);
@@ -65,28 +88,36 @@ TEST(IndexFooterMember, GivesBackWhatWasEncoded) {
   EXPECT_FALSE(decoded->raw);
 }
 
-TEST(IndexFooterMember, IsNotFoundInOtherBytes) {
-  EXPECT_TRUE(absl::IsNotFound(
-      DecodeIndexFooter(AsBytes(std::string(kFooterBytes, '\0')), 10'000).status()));
-  EXPECT_TRUE(absl::IsNotFound(DecodeIndexFooter(AsBytes(std::string("short")), 5).status()));
+TEST_P(IndexFooterMember, IsFoundBehindOtherBytes) {
+  const std::string tail = RandomBytes(1, 1500) + member_;
+  const auto decoded = DecodeIndexFooter(AsBytes(tail), tail.size());
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->format, GetParam());
+  EXPECT_TRUE(absl::IsNotFound(DecodeIndexFooter(AsBytes(tail + "x"), tail.size() + 1).status()));
 }
 
-TEST(IndexFooterMember, RefusesEveryChangedByte) {
-  const std::string member = EncodeIndexFooter(SomeFooter());
-  for (size_t i = 0; i < member.size(); ++i) {
-    std::string changed = member;
+TEST_P(IndexFooterMember, RefusesEveryChangedByte) {
+  for (size_t i = 0; i < member_.size(); ++i) {
+    std::string changed = member_;
     changed[i] = static_cast<char>(changed[i] ^ 1);
-    EXPECT_FALSE(DecodeIndexFooter(AsBytes(changed), 1500 + kFooterBytes).ok()) << i;
+    EXPECT_FALSE(DecodeIndexFooter(AsBytes(changed), 1500 + bytes_).ok()) << i;
   }
 }
 
-TEST(IndexFooterMember, RefusesAnotherArchivesSize) {
-  const std::string member = EncodeIndexFooter(SomeFooter());
-  EXPECT_TRUE(absl::IsDataLoss(DecodeIndexFooter(AsBytes(member), 1501 + kFooterBytes).status()));
-  IndexFooter outside = SomeFooter();
+TEST_P(IndexFooterMember, RefusesAnotherArchivesSize) {
+  EXPECT_TRUE(absl::IsDataLoss(DecodeIndexFooter(AsBytes(member_), 1501 + bytes_).status()));
+  IndexFooter outside = footer_;
   outside.directory_offset = 900;
   EXPECT_TRUE(absl::IsDataLoss(
-      DecodeIndexFooter(AsBytes(EncodeIndexFooter(outside)), 1500 + kFooterBytes).status()));
+      DecodeIndexFooter(AsBytes(EncodeIndexFooter(outside)), 1500 + bytes_).status()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, IndexFooterMember, ::testing::ValuesIn(kFormats));
+
+TEST(IndexFooter, IsNotFoundInOtherBytes) {
+  EXPECT_TRUE(absl::IsNotFound(
+      DecodeIndexFooter(AsBytes(std::string(kMaxFooterBytes, '\0')), 10'000).status()));
+  EXPECT_TRUE(absl::IsNotFound(DecodeIndexFooter(AsBytes(std::string("short")), 5).status()));
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ std::string WriteAll(IndexWriter* writer) {
 }
 
 TEST(IndexWriter, WritesInPiecesOfAnySize) {
-  IndexWriter writer(IndexedStream::kOwnTar, 0, nullptr);
+  IndexWriter writer(IndexedStream::kOwnTar, ArchiveFormat::kGzip, 0, nullptr);
   for (int i = 0; i < 5000; ++i) {
     IndexedEntry entry = FileOf(std::to_string(100'000 + i));
     entry.place.tar_offset = 512u * static_cast<uint64_t>(i);
@@ -44,14 +44,14 @@ TEST(IndexWriter, WritesInPiecesOfAnySize) {
   EXPECT_EQ(writer.bytes(), all.size());
   EXPECT_EQ(writer.entries(), 5000u);
   const auto footer =
-      DecodeIndexFooter(AsBytes(all).last(kFooterBytes), /*archive_bytes=*/all.size());
+      DecodeIndexFooter(AsBytes(all).last(kMaxFooterBytes), /*archive_bytes=*/all.size());
   ASSERT_TRUE(footer.ok()) << footer.status();
   EXPECT_EQ(footer->entry_count, 5000u);
-  EXPECT_EQ(footer->index_bytes + kFooterBytes, all.size());
+  EXPECT_EQ(footer->index_bytes + kMaxFooterBytes, all.size());
 }
 
 TEST(IndexWriter, CountsWhatLiesBetweenEntriesAsHeader) {
-  IndexWriter writer(IndexedStream::kForeignTar, 0, nullptr);
+  IndexWriter writer(IndexedStream::kForeignTar, ArchiveFormat::kGzip, 0, nullptr);
   IndexedEntry entry = FileOf("a");
   entry.place.tar_offset = 1024;
   EXPECT_TRUE(writer.Add(entry).ok());
@@ -60,7 +60,7 @@ TEST(IndexWriter, CountsWhatLiesBetweenEntriesAsHeader) {
 }
 
 TEST(IndexWriter, LeavesTheIndexOutForANameThatNoReaderTakes) {
-  IndexWriter writer(IndexedStream::kForeignTar, 0, nullptr);
+  IndexWriter writer(IndexedStream::kForeignTar, ArchiveFormat::kGzip, 0, nullptr);
   ASSERT_TRUE(writer.Add(FileOf("a")).ok());
   IndexedEntry entry = FileOf(std::string(kMaxIndexedPathBytes + 1, 'x'));
   entry.place.tar_offset = 512;
@@ -72,7 +72,7 @@ TEST(IndexWriter, LeavesTheIndexOutForANameThatNoReaderTakes) {
 
 TEST(IndexWriter, WritesNoFooterForNamesThatAreTooLongTogether) {
   uint64_t next = 0;
-  IndexWriter writer(IndexedStream::kOwnTar, 0,
+  IndexWriter writer(IndexedStream::kOwnTar, ArchiveFormat::kGzip, 0,
                      [&next](IndexedEntry* entry) -> absl::StatusOr<bool> {
                        *entry = FileOf(std::to_string(1000 + next) + std::string(900'000, 'x'));
                        entry->place.tar_offset = 512 * next;
@@ -82,9 +82,9 @@ TEST(IndexWriter, WritesNoFooterForNamesThatAreTooLongTogether) {
   EXPECT_NE(writer.left_out(), "");
   EXPECT_EQ(writer.bytes(), 0u);
   // Pages went out before that was known.
-  ASSERT_GT(all.size(), kFooterBytes);
+  ASSERT_GT(all.size(), kMaxFooterBytes);
   EXPECT_TRUE(
-      absl::IsNotFound(DecodeIndexFooter(AsBytes(all).last(kFooterBytes), all.size()).status()));
+      absl::IsNotFound(DecodeIndexFooter(AsBytes(all).last(kMaxFooterBytes), all.size()).status()));
 }
 
 class IndexDirectoryTest : public ::testing::Test {

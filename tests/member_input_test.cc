@@ -17,7 +17,7 @@
 #include "engine/notification.h"
 #include "stages/digest.h"
 #include "stages/error_kind.h"
-#include "stages/inflate_codec.h"
+#include "stages/member_framing.h"
 #include "tests/support/fake_storage.h"
 #include "tests/support/member_archive.h"
 #include "tests/support/tar_reader.h"
@@ -26,13 +26,14 @@
 namespace volstream {
 namespace {
 
-class MemberInputTest : public ::testing::Test {
+class MemberInputTest : public ::testing::TestWithParam<ArchiveFormat> {
  protected:
   void Store(const std::string& bytes) {
     storage_.Set("a.tar.gz", bytes);
     file_ = *ArchiveFile::Open(&storage_, "a.tar.gz");
   }
   std::unique_ptr<MemberInput> Open(MemberInputOptions options = {}) {
+    options.format = GetParam();
     absl::StatusOr<std::unique_ptr<MemberInput>> input =
         MemberInput::Open(file_.get(), std::move(options));
     EXPECT_TRUE(input.ok()) << input.status();
@@ -57,20 +58,25 @@ class MemberInputTest : public ::testing::Test {
   std::unique_ptr<ArchiveFile> file_;
 };
 
-TEST_F(MemberInputTest, GivesWhatGunzipGivesOfATree) {
+INSTANTIATE_TEST_SUITE_P(Formats, MemberInputTest,
+                         ::testing::Values(ArchiveFormat::kGzip, ArchiveFormat::kZstd),
+                         kFormatTestName);
+
+TEST_P(MemberInputTest, GivesTheTarOfATree) {
   const TempDir dir;
   MakeTree(dir / "tree", {.seed = 3, .incompressible_bytes = 12 * kMiB});
-  const MemberArchive archive = ArchiveOfTree(dir / "tree");
+  const MemberArchive archive = ArchiveOfTree(dir / "tree", GetParam());
   ASSERT_GT(archive.bytes.size(), 10 * kMiB);
-  Store(archive.bytes + IndexMemberOf("VI", "page") + IndexMemberOf("VF", "footer"));
+  Store(archive.bytes + IndexMemberOf("VI", "page", GetParam()) +
+        IndexMemberOf("VF", "footer", GetParam()));
   const std::unique_ptr<MemberInput> input = Open();
   const std::string tar = ReadAll(input.get());
-  EXPECT_TRUE(tar == Gunzip(archive.bytes));
+  EXPECT_TRUE(tar == archive.tar);
   EXPECT_TRUE((*input->Next()).bytes.empty());
 }
 
-TEST_F(MemberInputTest, GivesTheSameForEveryNumberOfWorkersAndLittleMemory) {
-  const MemberArchive archive = RandomArchive(1, 200, 200'000);
+TEST_P(MemberInputTest, GivesTheSameForEveryNumberOfWorkersAndLittleMemory) {
+  const MemberArchive archive = RandomArchive(1, 200, 200'000, GetParam());
   Store(archive.bytes);
   for (const int workers : {1, 2, 5}) {
     for (const int connections : {1, 8}) {
@@ -84,15 +90,15 @@ TEST_F(MemberInputTest, GivesTheSameForEveryNumberOfWorkersAndLittleMemory) {
   }
 }
 
-TEST_F(MemberInputTest, ReadsTheArchiveOnce) {
-  const MemberArchive archive = RandomArchive(2, 50, 200'000);
+TEST_P(MemberInputTest, ReadsTheArchiveOnce) {
+  const MemberArchive archive = RandomArchive(2, 50, 200'000, GetParam());
   Store(archive.bytes);
   ReadAll(Open().get());
   EXPECT_EQ(file_->bytes_read(), archive.bytes.size());
 }
 
-TEST_F(MemberInputTest, RunsGiveTheirPiecesAndFetchNothingElse) {
-  const MemberArchive archive = RandomArchive(3, 100, 50'000);
+TEST_P(MemberInputTest, RunsGiveTheirPiecesAndFetchNothingElse) {
+  const MemberArchive archive = RandomArchive(3, 100, 50'000, GetParam());
   Store(archive.bytes);
   MemberInputOptions options;
   std::string wanted;
@@ -111,15 +117,16 @@ TEST_F(MemberInputTest, RunsGiveTheirPiecesAndFetchNothingElse) {
   EXPECT_EQ(file_->bytes_read(), bytes);
 }
 
-TEST_F(MemberInputTest, ReadsAnArchiveOfNothing) {
-  Store(IndexMemberOf("VF", "footer"));
+TEST_P(MemberInputTest, ReadsAnArchiveOfNothing) {
+  Store(IndexMemberOf("VF", "footer", GetParam()));
   EXPECT_EQ(ReadAll(Open().get()), "");
-  Store(MemberOf(""));
+  Store(MemberOf("", GetParam()));
   EXPECT_EQ(ReadAll(Open().get()), "");
 }
 
-TEST_F(MemberInputTest, ReadsLargerMembersWhereItIsTold) {
-  const MemberArchive archive = ArchiveOf({RandomBytes(1, 3 * kMiB), std::string(3 * kMiB, 'x')});
+TEST_P(MemberInputTest, ReadsLargerMembersWhereItIsTold) {
+  const MemberArchive archive =
+      ArchiveOf({RandomBytes(1, 3 * kMiB), std::string(3 * kMiB, 'x')}, GetParam());
   Store(archive.bytes);
   MemberInputOptions options;
   options.max_member_bytes = archive.members[0].archive_bytes;
@@ -127,15 +134,16 @@ TEST_F(MemberInputTest, ReadsLargerMembersWhereItIsTold) {
   EXPECT_TRUE(ReadAll(Open(options).get()) == archive.tar);
 }
 
-TEST_F(MemberInputTest, RefusesAnIndexThatAsksForTooMuch) {
-  Store(MemberOf("data"));
+TEST_P(MemberInputTest, RefusesAnIndexThatAsksForTooMuch) {
+  Store(MemberOf("data", GetParam()));
   MemberInputOptions options;
-  options.max_member_tar_bytes = InflateCodec::kMaxMemberTarBytes + 1;
+  options.max_member_tar_bytes = kMaxMemberTarBytes + 1;
   EXPECT_TRUE(absl::IsDataLoss(MemberInput::Open(file_.get(), options).status()));
 }
 
-TEST_F(MemberInputTest, KeepsTheDigestsThatAreWanted) {
-  const std::string bytes = RandomArchive(4, 20, 50'000).bytes + IndexMemberOf("VF", "footer");
+TEST_P(MemberInputTest, KeepsTheDigestsThatAreWanted) {
+  const std::string bytes =
+      RandomArchive(4, 20, 50'000, GetParam()).bytes + IndexMemberOf("VF", "footer", GetParam());
   Store(bytes);
   MemberInputOptions options;
   options.want_xxh3 = true;
@@ -150,16 +158,16 @@ TEST_F(MemberInputTest, KeepsTheDigestsThatAreWanted) {
   EXPECT_EQ(input->archive_md5(), ToHex(Md5Of(AsBytes(bytes))));
 }
 
-TEST_F(MemberInputTest, NamesTheMemoryThatItNeeds) {
-  Store(MemberOf("data"));
+TEST_P(MemberInputTest, NamesTheMemoryThatItNeeds) {
+  Store(MemberOf("data", GetParam()));
   const absl::Status status = MemberInput::Open(file_.get(), Small(5 * kMiB)).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_NE(status.message().find("at least 6 MiB"), absl::string_view::npos) << status;
   EXPECT_EQ(ReadAll(Open(Small(6 * kMiB)).get()), "data");
 }
 
-TEST_F(MemberInputTest, BuffersStayWithinTheMemory) {
-  Store(RandomArchive(5, 100, kMiB).bytes);
+TEST_P(MemberInputTest, BuffersStayWithinTheMemory) {
+  Store(RandomArchive(5, 100, kMiB, GetParam()).bytes);
   for (const uint64_t memory : {6 * kMiB, 16 * kMiB, 256 * kMiB}) {
     const std::unique_ptr<MemberInput> input = Open(Small(memory));
     ReadAll(input.get());
@@ -170,8 +178,8 @@ TEST_F(MemberInputTest, BuffersStayWithinTheMemory) {
 }
 
 // What was read in the end is all of it, though half of the memory's parts are always pinned.
-TEST_F(MemberInputTest, GoesOnWhileTheConsumerKeepsSomeParts) {
-  const MemberArchive archive = RandomArchive(6, 100, kMiB);
+TEST_P(MemberInputTest, GoesOnWhileTheConsumerKeepsSomeParts) {
+  const MemberArchive archive = RandomArchive(6, 100, kMiB, GetParam());
   Store(archive.bytes);
   const std::unique_ptr<MemberInput> input = Open(Small(16 * kMiB));
   std::deque<SharedBytes> kept;
@@ -191,8 +199,8 @@ TEST_F(MemberInputTest, GoesOnWhileTheConsumerKeepsSomeParts) {
   EXPECT_TRUE(tar == archive.tar);
 }
 
-TEST_F(MemberInputTest, BytesOutliveTheInput) {
-  const MemberArchive archive = RandomArchive(7, 30, kMiB);
+TEST_P(MemberInputTest, BytesOutliveTheInput) {
+  const MemberArchive archive = RandomArchive(7, 30, kMiB, GetParam());
   Store(archive.bytes);
   SharedBytes first;
   {
@@ -204,8 +212,8 @@ TEST_F(MemberInputTest, BytesOutliveTheInput) {
             archive.tar.substr(0, first.bytes.size()));
 }
 
-TEST_F(MemberInputTest, EndsWhereItsConsumerStopsEarly) {
-  const MemberArchive archive = RandomArchive(8, 100, kMiB);
+TEST_P(MemberInputTest, EndsWhereItsConsumerStopsEarly) {
+  const MemberArchive archive = RandomArchive(8, 100, kMiB, GetParam());
   Store(archive.bytes);
   for (const int pieces : {0, 1, 3}) {
     const std::unique_ptr<MemberInput> input = Open(Small(16 * kMiB));
@@ -213,8 +221,8 @@ TEST_F(MemberInputTest, EndsWhereItsConsumerStopsEarly) {
   }
 }
 
-TEST_F(MemberInputTest, CancelEndsANextThatWaits) {
-  Store(RandomArchive(9, 10, kMiB).bytes);
+TEST_P(MemberInputTest, CancelEndsANextThatWaits) {
+  Store(RandomArchive(9, 10, kMiB, GetParam()).bytes);
   Notification reading, go_on;
   std::atomic<bool> first = true;
   storage_.on_read_at = [&](uint64_t, size_t) {
@@ -236,8 +244,8 @@ TEST_F(MemberInputTest, CancelEndsANextThatWaits) {
   go_on.Notify();
 }
 
-TEST_F(MemberInputTest, EndsWithTheStoragesErrorWhereThatFailsInTheMiddle) {
-  const MemberArchive archive = RandomArchive(10, 60, kMiB);
+TEST_P(MemberInputTest, EndsWithTheStoragesErrorWhereThatFailsInTheMiddle) {
+  const MemberArchive archive = RandomArchive(10, 60, kMiB, GetParam());
   Store(archive.bytes);
   const absl::Status gone =
       MakeError(ErrorKind::kS3, absl::StatusCode::kUnavailable, "the bucket is gone");
@@ -255,17 +263,17 @@ TEST_F(MemberInputTest, EndsWithTheStoragesErrorWhereThatFailsInTheMiddle) {
   EXPECT_EQ(input->Next().status(), gone);
 }
 
-TEST_F(MemberInputTest, CanReadWhatBeginsWithAMemberThatSaysHowLongItIs) {
-  Store(MemberOf("data"));
-  EXPECT_TRUE(*MemberInput::CanRead(file_.get()));
+TEST_P(MemberInputTest, KnowsTheFormatOfWhatBeginsWithAMemberThatSaysHowLongItIs) {
+  Store(MemberOf("data", GetParam()));
+  EXPECT_EQ(*MemberInput::FormatOf(file_.get()), GetParam());
   for (const std::string& other :
        {std::string(), std::string("\x1f\x8b"), std::string(600, 'x'), IndexMemberOf("BC", "ab")}) {
     Store(other);
-    EXPECT_FALSE(*MemberInput::CanRead(file_.get()));
+    EXPECT_EQ(*MemberInput::FormatOf(file_.get()), std::nullopt);
   }
   storage_.faults.read_at = absl::UnavailableError("no answer");
-  Store(MemberOf("data"));
-  EXPECT_EQ(MemberInput::CanRead(file_.get()).status(), storage_.faults.read_at);
+  Store(MemberOf("data", GetParam()));
+  EXPECT_EQ(MemberInput::FormatOf(file_.get()).status(), storage_.faults.read_at);
 }
 
 }  // namespace

@@ -21,12 +21,12 @@ namespace {
 using Kind = SalvageItem::Kind;
 
 // All items but the end.
-std::vector<SalvageItem> ItemsOf(const std::string& bytes,
-                                 const std::vector<MemberExtent>& extents = {}) {
+std::vector<SalvageItem> ItemsOf(ArchiveFormat format, const std::string& bytes,
+                                 const std::vector<MemberExtent>& extents) {
   FakeStorage storage;
   storage.Set("a", bytes);
   const std::unique_ptr<ArchiveFile> file = *ArchiveFile::Open(&storage, "a");
-  SalvageInput input(file.get(), extents);
+  SalvageInput input(file.get(), format, extents);
   std::vector<SalvageItem> items;
   while (true) {
     absl::StatusOr<SalvageItem> item = input.Next();
@@ -48,7 +48,7 @@ std::vector<SalvageItem> GapsOf(const std::vector<SalvageItem>& items) {
   return gaps;
 }
 
-class SalvageInputTest : public ::testing::Test {
+class SalvageInputTest : public ::testing::TestWithParam<ArchiveFormat> {
  protected:
   // The members that come are those of the archive, with their own data; returns which.
   std::vector<size_t> MembersOf(const std::vector<SalvageItem>& items) {
@@ -88,20 +88,33 @@ class SalvageInputTest : public ::testing::Test {
     EXPECT_EQ(gap.tar_offset, begin.tar_offset);
   }
 
-  MemberArchive archive_ = RandomArchive(1, 40, 100'000);
+  // Of its bytes, or others.
+  std::vector<SalvageItem> ItemsOf(const std::string& bytes,
+                                   const std::vector<MemberExtent>& extents = {}) {
+    return volstream::ItemsOf(GetParam(), bytes, extents);
+  }
+  std::string IndexMember(std::string_view id, std::string_view payload) {
+    return IndexMemberOf(id, payload, GetParam());
+  }
+
+  MemberArchive archive_ = RandomArchive(1, 40, 100'000, GetParam());
 };
 
-TEST_F(SalvageInputTest, GivesAllOfAnArchiveThatIsSound) {
+INSTANTIATE_TEST_SUITE_P(Formats, SalvageInputTest,
+                         ::testing::Values(ArchiveFormat::kGzip, ArchiveFormat::kZstd),
+                         kFormatTestName);
+
+TEST_P(SalvageInputTest, GivesAllOfAnArchiveThatIsSound) {
   for (const auto& extents : {std::vector<MemberExtent>(), archive_.members}) {
     const std::vector<SalvageItem> items =
-        ItemsOf(archive_.bytes + IndexMemberOf("VI", "page") + IndexMemberOf("VF", "end"), extents);
+        ItemsOf(archive_.bytes + IndexMember("VI", "page") + IndexMember("VF", "end"), extents);
     EXPECT_EQ(MembersOf(items), AllBut({}));
     EXPECT_EQ(items.size(), archive_.members.size());
     EXPECT_TRUE(items.back().tar_offset.has_value());
   }
 }
 
-TEST_F(SalvageInputTest, KnowsWhatIsLostOfAMemberWhoseHeaderIsWhole) {
+TEST_P(SalvageInputTest, KnowsWhatIsLostOfAMemberWhoseHeaderIsWhole) {
   Damage(5, 700);
   const std::vector<SalvageItem> items = ItemsOf(archive_.bytes);
   EXPECT_EQ(MembersOf(items), AllBut({5}));
@@ -111,7 +124,7 @@ TEST_F(SalvageInputTest, KnowsWhatIsLostOfAMemberWhoseHeaderIsWhole) {
   EXPECT_EQ(items[6].tar_offset, archive_.members[6].tar_offset);
 }
 
-TEST_F(SalvageInputTest, JoinsWhatIsLostInARow) {
+TEST_P(SalvageInputTest, JoinsWhatIsLostInARow) {
   for (const size_t i : {5, 6, 7}) Damage(i, 700);
   const std::vector<SalvageItem> items = ItemsOf(archive_.bytes);
   EXPECT_EQ(MembersOf(items), AllBut({5, 6, 7}));
@@ -120,7 +133,7 @@ TEST_F(SalvageInputTest, JoinsWhatIsLostInARow) {
   EXPECT_EQ(items[5].tar_bytes, archive_.members[8].tar_offset - archive_.members[5].tar_offset);
 }
 
-TEST_F(SalvageInputTest, DoesNotTrustALengthThatIsSaidInTwoWays) {
+TEST_P(SalvageInputTest, DoesNotTrustALengthThatIsSaidInTwoWays) {
   for (const uint64_t at : {uint64_t{20}, archive_.members[5].archive_bytes - 4}) {
     MemberArchive sound = archive_;
     Damage(5, at);
@@ -132,7 +145,7 @@ TEST_F(SalvageInputTest, DoesNotTrustALengthThatIsSaidInTwoWays) {
   }
 }
 
-TEST_F(SalvageInputTest, FindsTheNextMemberWhereAHeaderIsDamaged) {
+TEST_P(SalvageInputTest, FindsTheNextMemberWhereAHeaderIsDamaged) {
   Damage(5, 3);
   const std::vector<SalvageItem> items = ItemsOf(archive_.bytes);
   EXPECT_EQ(MembersOf(items), AllBut({5}));
@@ -144,7 +157,7 @@ TEST_F(SalvageInputTest, FindsTheNextMemberWhereAHeaderIsDamaged) {
   EXPECT_EQ(by_index[6].tar_offset, archive_.members[6].tar_offset);
 }
 
-TEST_F(SalvageInputTest, GivesWhatLiesBeforeACut) {
+TEST_P(SalvageInputTest, GivesWhatLiesBeforeACut) {
   const std::string cut = archive_.bytes.substr(0, archive_.members[30].archive_offset + 50);
   const std::vector<SalvageItem> items = ItemsOf(cut);
   EXPECT_EQ(items.size(), 31u);
@@ -154,7 +167,7 @@ TEST_F(SalvageInputTest, GivesWhatLiesBeforeACut) {
   EXPECT_EQ(MembersOf(ItemsOf(cut, archive_.members)).size(), 30u);
 }
 
-TEST_F(SalvageInputTest, BeginsInTheMiddleWhereTheFirstBytesAreGone) {
+TEST_P(SalvageInputTest, BeginsInTheMiddleWhereTheFirstBytesAreGone) {
   const uint64_t gone = archive_.members[3].archive_offset + 7;
   archive_.bytes.erase(0, gone);
   const std::vector<SalvageItem> items = ItemsOf(archive_.bytes);
@@ -167,11 +180,11 @@ TEST_F(SalvageInputTest, BeginsInTheMiddleWhereTheFirstBytesAreGone) {
   }
 }
 
-TEST_F(SalvageInputTest, IsNotDeceivedByAnArchiveInsideOfAMember) {
-  MemberArchive inner;
+TEST_P(SalvageInputTest, IsNotDeceivedByAnArchiveInsideOfAMember) {
+  MemberArchive inner{.format = GetParam()};
   for (uint64_t i = 0; i < 12; ++i) inner.Add(RandomBytes(100 + i, 4'096));
   inner.bytes.resize(TarPadded(inner.bytes.size()));
-  archive_ = MemberArchive();
+  archive_ = MemberArchive{.format = GetParam()};
   archive_.Add(RandomBytes(1, 51'200));
   archive_.Add(RandomBytes(2, 512) + inner.bytes + RandomBytes(3, 102'400));
   for (int i = 0; i < 3; ++i) archive_.Add(RandomBytes(4, 102'400));
@@ -180,8 +193,8 @@ TEST_F(SalvageInputTest, IsNotDeceivedByAnArchiveInsideOfAMember) {
   EXPECT_EQ(MembersOf(ItemsOf(archive_.bytes)), AllBut({1}));
 }
 
-TEST_F(SalvageInputTest, LosesNothingOfTheTarWhereOnlyTheIndexIsDamaged) {
-  std::string index = IndexMemberOf("VI", RandomBytes(1, 500));
+TEST_P(SalvageInputTest, LosesNothingOfTheTarWhereOnlyTheIndexIsDamaged) {
+  std::string index = IndexMember("VI", RandomBytes(1, 500));
   index[100] ^= 1;
   index[2] ^= 1;
   const std::vector<SalvageItem> items = ItemsOf(archive_.bytes + index);
@@ -191,8 +204,8 @@ TEST_F(SalvageInputTest, LosesNothingOfTheTarWhereOnlyTheIndexIsDamaged) {
 }
 
 // Where holes of zeros lie, in any place and number.
-TEST_F(SalvageInputTest, FindsAllThatHolesLeaveOver) {
-  archive_ = RandomArchive(2, 300, 60'000);
+TEST_P(SalvageInputTest, FindsAllThatHolesLeaveOver) {
+  archive_ = RandomArchive(2, 300, 60'000, GetParam());
   const std::string sound = archive_.bytes;
   std::mt19937_64 random(7);
   for (int round = 0; round < 12; ++round) {
@@ -219,16 +232,16 @@ TEST_F(SalvageInputTest, FindsAllThatHolesLeaveOver) {
   }
 }
 
-TEST_F(SalvageInputTest, EndsWithTheStoragesErrorWhereThatFails) {
+TEST_P(SalvageInputTest, EndsWithTheStoragesErrorWhereThatFails) {
   FakeStorage storage;
   storage.Set("a", archive_.bytes);
   storage.faults.read_at = absl::UnavailableError("no answer");
   const std::unique_ptr<ArchiveFile> file = *ArchiveFile::Open(&storage, "a");
-  SalvageInput input(file.get());
+  SalvageInput input(file.get(), GetParam());
   EXPECT_EQ(input.Next().status(), storage.faults.read_at);
 }
 
-TEST_F(SalvageInputTest, GivesAGapForWhatIsNoArchive) {
+TEST_P(SalvageInputTest, GivesAGapForWhatIsNoArchive) {
   const std::vector<SalvageItem> items = ItemsOf(RandomBytes(5, 100'000));
   ASSERT_EQ(items.size(), 1u);
   EXPECT_EQ(items[0].kind, Kind::kGap);

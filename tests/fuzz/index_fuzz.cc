@@ -30,7 +30,7 @@ void FuzzFooter(ByteSpan data, bool with_hash) {
   if (data.size() < 8) return;
   const uint64_t archive_bytes = GetLittleEndian<uint64_t>(data.data());
   std::vector<uint8_t> tail(data.begin() + 8, data.end());
-  if (with_hash && tail.size() == kFooterBytes) {
+  if (with_hash && tail.size() == kMaxFooterBytes) {
     const size_t hashed = kFooterDataBytes - sizeof(uint64_t);
     PutLittleEndian<uint64_t>(XXH3_64bits(&tail[16], hashed), &tail[16 + hashed]);
   }
@@ -127,12 +127,12 @@ void FuzzMemberPage(ByteSpan data) {
 // What members carry, one after another, if they are such.
 std::vector<uint8_t> PayloadOf(ByteSpan members) {
   std::vector<uint8_t> payload;
-  while (members.size() >= kEmptyMemberBytes) {
+  while (members.size() >= kGzipPieceOverheadBytes) {
     const size_t bytes = GetLittleEndian<uint16_t>(&members[14]);
-    if (members.size() < kEmptyMemberBytes + bytes) break;
+    if (members.size() < kGzipPieceOverheadBytes + bytes) break;
     payload.insert(payload.end(), members.begin() + 16,
                    members.begin() + 16 + static_cast<ptrdiff_t>(bytes));
-    members = members.subspan(kEmptyMemberBytes + bytes);
+    members = members.subspan(kGzipPieceOverheadBytes + bytes);
   }
   return payload;
 }

@@ -11,6 +11,8 @@
 #include "stages/tar_source.h"
 #include "stages/volume_plan.h"
 #include "stages/warnings.h"
+#include "stages/zstd_codec.h"
+#include "stages/zstd_member.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
@@ -22,8 +24,10 @@ MutableByteSpan Writable(std::string* text) {
 
 }  // namespace
 
-std::string MemberOf(std::string_view data) {
-  static GzipCodec* const codec = GzipCodec::Create(1)->release();
+std::string MemberOf(std::string_view data, ArchiveFormat format) {
+  static BlockCodec* const gzip = GzipCodec::Create(1)->release();
+  static BlockCodec* const zstd = ZstdCodec::Create(1)->release();
+  BlockCodec* const codec = format == ArchiveFormat::kGzip ? gzip : zstd;
   std::string member(codec->Bound(data.size()), '\0');
   const absl::StatusOr<EncodedBlock> block = codec->Encode(AsBytes(data), Writable(&member));
   EXPECT_TRUE(block.ok()) << block.status();
@@ -31,7 +35,13 @@ std::string MemberOf(std::string_view data) {
   return member;
 }
 
-std::string IndexMemberOf(std::string_view id, std::string_view payload) {
+std::string IndexMemberOf(std::string_view id, std::string_view payload, ArchiveFormat format) {
+  if (format == ArchiveFormat::kZstd) {
+    EXPECT_EQ(id[0], 'V');
+    std::string frame;
+    AppendZstdPiece(id[1], payload, &frame);
+    return frame;
+  }
   const auto u16 = [](size_t value) {
     return std::string{static_cast<char>(value & 255), static_cast<char>(value >> 8)};
   };
@@ -41,21 +51,21 @@ std::string IndexMemberOf(std::string_view id, std::string_view payload) {
 }
 
 void MemberArchive::Add(std::string_view data) {
-  const std::string member = MemberOf(data);
+  const std::string member = MemberOf(data, format);
   members.push_back(MemberExtent{bytes.size(), member.size(), tar.size(), data.size()});
   bytes.append(member);
   tar.append(data);
 }
 
-MemberArchive ArchiveOf(const std::vector<std::string>& blocks) {
-  MemberArchive archive;
+MemberArchive ArchiveOf(const std::vector<std::string>& blocks, ArchiveFormat format) {
+  MemberArchive archive{.format = format};
   for (const std::string& block : blocks) archive.Add(block);
   return archive;
 }
 
-MemberArchive RandomArchive(uint64_t seed, size_t count, size_t max_bytes) {
+MemberArchive RandomArchive(uint64_t seed, size_t count, size_t max_bytes, ArchiveFormat format) {
   std::mt19937_64 random(seed);
-  MemberArchive archive;
+  MemberArchive archive{.format = format};
   for (size_t i = 0; i < count; ++i) {
     const size_t bytes = 512 * (1 + random() % (max_bytes / 512));
     std::string block = RandomBytes(random(), bytes);
@@ -67,11 +77,11 @@ MemberArchive RandomArchive(uint64_t seed, size_t count, size_t max_bytes) {
   return archive;
 }
 
-MemberArchive ArchiveOfTree(const std::string& path) {
+MemberArchive ArchiveOfTree(const std::string& path, ArchiveFormat format) {
   Warnings warnings;
   const absl::StatusOr<std::unique_ptr<VolumePlan>> plan = VolumePlan::Make(path, &warnings);
   EXPECT_TRUE(plan.ok()) << plan.status();
-  MemberArchive archive;
+  MemberArchive archive{.format = format};
   if (!plan.ok()) return archive;
   TarSource source(plan->get(), &warnings);
   while (true) {

@@ -31,7 +31,7 @@ std::string Reindex(const std::string& archive, const std::function<void(IndexTa
                .ok());
   change(&tables);
 
-  IndexWriter writer(IndexedStream::kOwnTar, 0, nullptr);
+  IndexWriter writer(IndexedStream::kOwnTar, (*index)->footer().format, 0, nullptr);
   uint64_t tar_offset = 0;
   for (IndexedEntry& entry : tables.entries) {
     entry.place.tar_offset = tar_offset;

@@ -1,0 +1,99 @@
+#include "stages/gzip_framing.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_format.h"
+#include "stages/gzip_member.h"
+#include "stages/inflate_codec.h"
+#include "stages/little_endian.h"
+
+namespace volstream {
+namespace {
+
+constexpr size_t kFixedBytes = 12;  // up to and with XLEN
+constexpr uint8_t kFlagExtra = 4;
+// Behind the extra field of a member of the index: an empty deflate block and a trailer of zeros.
+constexpr std::array<uint8_t, 10> kEmptyBody = {3, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+static_assert(kFixedBytes + 65535 + kEmptyBody.size() == kMaxIndexMemberBytes);
+
+// The fixed bytes of a header, up to the sizes: with XLEN, `VS` and its length.
+constexpr std::array<uint8_t, 16> kStart = {0x1f, 0x8b, 8,  4, 0,   0,   0,  0,
+                                            0,    0xff, 20, 0, 'V', 'S', 16, 0};
+// Of a member of the index: up to XLEN, whatever that is, and behind it.
+constexpr size_t kIndexFixedBytes = 10;
+constexpr size_t kIndexStartBytes = 14;
+
+// RFC 1951 3.2.4: a stored block.
+constexpr size_t kStoredBlockBytes = 65535;
+constexpr size_t kStoredHeaderBytes = 5;
+
+size_t ExtraBytes(ByteSpan in) { return GetLittleEndian<uint16_t>(&in[10]); }
+
+MemberFront More(uint64_t bytes) { return {MemberFront::Kind::kMore, bytes, {}, ""}; }
+MemberFront None(std::string problem) {
+  return {MemberFront::Kind::kNone, 0, {}, std::move(problem)};
+}
+
+// FLG is FEXTRA alone and the first subfield `VI` or `VF`; behind the extra field lies nothing but
+// kEmptyBody. REQUIRES: all of it is there.
+bool IsIndexMember(ByteSpan in, size_t header_bytes) {
+  const ByteSpan extra = in.subspan(kFixedBytes, header_bytes - kFixedBytes);
+  const ByteSpan body = in.subspan(header_bytes, kEmptyBody.size());
+  return in[3] == kFlagExtra && extra.size() >= 4 && extra[0] == 'V' &&
+         (extra[1] == 'I' || extra[1] == 'F') &&
+         std::equal(body.begin(), body.end(), kEmptyBody.begin());
+}
+
+}  // namespace
+
+MemberFront GzipFraming::Look(ByteSpan in) const {
+  if (in.size() < kFixedBytes) return More(kFixedBytes);
+  if (in[0] != 0x1f || in[1] != 0x8b || in[2] != 8 || (in[3] & kFlagExtra) == 0) {
+    return None("no member begins here");
+  }
+  const size_t header_bytes = kFixedBytes + ExtraBytes(in);
+  if (in.size() < header_bytes) return More(header_bytes);
+  const std::optional<MemberInfo> info = ParseGzipHeader(in);
+  if (!info.has_value()) {
+    // A member of the index, or nothing that is known.
+    const size_t bytes = header_bytes + kEmptyBody.size();
+    if (in.size() < bytes) return More(bytes);
+    if (!IsIndexMember(in, header_bytes)) return None("the member does not say how long it is");
+    return {MemberFront::Kind::kEmpty, bytes, {}, ""};
+  }
+  if (info->member_bytes < header_bytes + kGzipTrailerBytes) {
+    return None(absl::StrFormat("the member says that it has %d bytes, fewer than its header",
+                                info->member_bytes));
+  }
+  return {MemberFront::Kind::kData, info->member_bytes, *info, ""};
+}
+
+size_t GzipFraming::usual_member_tar_bytes() const { return InflateCodec::kMemberTarBytes; }
+
+size_t GzipFraming::MaxMemberBytes(size_t tar_bytes) const {
+  // Stored blocks behind the longest extra field.
+  return tar_bytes + kStoredHeaderBytes * (tar_bytes / kStoredBlockBytes + 1) +
+         kMaxIndexMemberBytes;
+}
+
+std::unique_ptr<BlockCodec> GzipFraming::MakeInflater(size_t max_member_tar_bytes) const {
+  return std::make_unique<InflateCodec>(max_member_tar_bytes);
+}
+
+ByteSpan GzipFraming::start() const { return kStart; }
+size_t GzipFraming::header_bytes() const { return kGzipHeaderBytes; }
+
+bool GzipFraming::IsIndexStart(ByteSpan in) const {
+  return in.size() >= kIndexStartBytes &&
+         std::equal(kStart.begin(), kStart.begin() + kIndexFixedBytes, in.begin()) &&
+         in[12] == 'V' && (in[13] == 'I' || in[13] == 'F');
+}
+
+std::optional<uint64_t> GzipFraming::OtherLength(ByteSpan member) const {
+  return GetLittleEndian<uint32_t>(member.last(4).data());
+}
+
+uint64_t GzipFraming::most_kept_in_a_row() const { return kStoredBlockBytes; }
+
+}  // namespace volstream

@@ -1,0 +1,99 @@
+// ProbeBlock: what it promises of kinds of data whose answer is known.
+#include "stages/compress_probe.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/tree.h"
+
+namespace volstream {
+namespace {
+
+ByteSpan Bytes(const std::string& text) {
+  return ByteSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
+
+Promise PromiseOf(const std::string& text) { return ProbeBlock(Bytes(text)).promise; }
+
+std::string Text(size_t bytes) {
+  std::string text;
+  for (uint64_t i = 0; text.size() < bytes; ++i) {
+    text += "line " + std::to_string(i * i) + " of the volume's log\n";
+  }
+  text.resize(bytes);
+  return text;
+}
+
+// Noise whose bytes are drawn from `alphabet`, whose size must divide 256.
+std::string Drawn(std::string_view alphabet, size_t bytes) {
+  std::string text = RandomBytes(11, bytes);
+  for (char& c : text) c = alphabet[static_cast<uint8_t>(c) % alphabet.size()];
+  return text;
+}
+
+std::string Repeated(const std::string& piece, size_t bytes) {
+  std::string text;
+  while (text.size() < bytes) text += piece;
+  text.resize(bytes);
+  return text;
+}
+
+TEST(CompressProbe, NoisePromisesNothing) {
+  for (const size_t bytes : {size_t{kProbeMinBytes}, size_t{100'001}, size_t{kMiB}}) {
+    for (uint64_t seed = 1; seed <= 50; ++seed) {
+      ASSERT_EQ(PromiseOf(RandomBytes(seed, bytes)), Promise::kNothing) << bytes << " " << seed;
+    }
+  }
+}
+
+TEST(CompressProbe, TextAndZerosPromiseMatches) {
+  EXPECT_EQ(PromiseOf(Text(kMiB)), Promise::kMatches);
+  EXPECT_EQ(PromiseOf(std::string(kMiB, '\0')), Promise::kMatches);
+}
+
+TEST(CompressProbe, NoiseOfFewLettersPromisesCodes) {
+  constexpr std::string_view k64 =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  EXPECT_EQ(PromiseOf(Drawn(k64, kMiB)), Promise::kCodes);
+  const ProbeResult result = ProbeBlock(Bytes(Drawn("0123456789abcdef", kMiB)));
+  EXPECT_EQ(result.promise, Promise::kCodes);
+  EXPECT_NEAR(result.literal_permille, 500, 5);
+  EXPECT_LT(result.match_permille, 30);
+}
+
+TEST(CompressProbe, HalfNoiseHalfTextPromisesMatches) {
+  for (const bool noise_first : {false, true}) {
+    const std::string noise = RandomBytes(7, kMiB / 2);
+    const std::string text = Text(kMiB / 2);
+    EXPECT_EQ(PromiseOf(noise_first ? noise + text : text + noise), Promise::kMatches);
+  }
+}
+
+TEST(CompressProbe, AnEighthOfTextKeepsNoiseFromBeingStored) {
+  for (size_t at = 0; at < 8; ++at) {
+    std::string block = RandomBytes(7, kMiB);
+    block.replace(at * kMiB / 8, kMiB / 8, Text(kMiB / 8));
+    EXPECT_NE(PromiseOf(block), Promise::kNothing) << at;
+  }
+}
+
+TEST(CompressProbe, NoiseThatRepeatsWithinReachPromisesMatches) {
+  for (const size_t period : {700, 3'000, 20'000, 30'000}) {
+    EXPECT_EQ(PromiseOf(Repeated(RandomBytes(period, period), kMiB)), Promise::kMatches) << period;
+  }
+}
+
+TEST(CompressProbe, SmallBlocksAreWorthATry) {
+  EXPECT_EQ(PromiseOf(RandomBytes(1, kProbeMinBytes - 1)), Promise::kMatches);
+  EXPECT_EQ(PromiseOf(""), Promise::kMatches);
+}
+
+TEST(CompressProbe, MeasuresWhatAnIdealCodeLeaves) {
+  EXPECT_EQ(ProbeBlock(Bytes(std::string(kMiB, 'x'))).literal_permille, 0);
+  EXPECT_NEAR(ProbeBlock(Bytes(Drawn("ab", kMiB))).literal_permille, 125, 2);
+  EXPECT_NEAR(ProbeBlock(Bytes(RandomBytes(5, kMiB))).literal_permille, 987, 3);
+}
+
+}  // namespace
+}  // namespace volstream

@@ -2,12 +2,14 @@
 // The same arguments give the same tree: names, bytes, modes and modification times. No block of
 // it occurs twice, so a tool that removes duplicates gains nothing.
 //
-//   make_corpus DIRECTORY --bytes 1GiB [--seed N] [--sparse-bytes 16GiB]
+//   make_corpus DIRECTORY --bytes 1GiB [--seed N] [--sparse-bytes 16GiB] [--small-files N]
+//   make_corpus DIRECTORY --kind text=200MiB --kind random=50MiB
 //
 // Shares by bytes: a third images and PDFs (random bytes, 64 KiB to 16 MiB), 22 % two SQLite
 // databases, 9 % a vector index, 12.5 % small text files (0.2 to 64 KiB), 12.5 % chat exports,
-// 6 % logs, 3 % zeros. --sparse-bytes adds files of that apparent size that are almost all hole:
-// bytes that tar must read and no disk must hold.
+// 6 % logs, 3 % zeros. --kind replaces the mix by so many bytes of
+// each kind given. --small-files adds so many text files of 1 to 16 KiB. --sparse-bytes adds files
+// of that apparent size that are almost all hole: bytes that tar must read and no disk must hold.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -28,8 +30,8 @@
 #include "absl/strings/str_format.h"
 #include "bench/corpus.h"
 #include "bench/generator.h"
-#include "engine/status_macros.h"
 #include "engine/mutex.h"
+#include "engine/status_macros.h"
 
 namespace volstream::bench {
 namespace {
@@ -45,20 +47,70 @@ struct FilePlan {
   bool sparse = false;
 };
 
+using KindBytes = std::array<uint64_t, kPlainKindCount>;
+
+// A volume of OpenWebUI of so many bytes.
+KindBytes MixOf(uint64_t bytes) {
+  KindBytes mix{};
+  const auto set = [&mix, bytes](CorpusKind kind, uint64_t of_32) {
+    mix[static_cast<int>(kind)] = bytes / 32 * of_32;
+  };
+  set(CorpusKind::kSqlite, 7);
+  set(CorpusKind::kFloats, 3);
+  set(CorpusKind::kRandom, 11);
+  set(CorpusKind::kText, 4);
+  set(CorpusKind::kJson, 4);
+  set(CorpusKind::kLogs, 2);
+  mix[static_cast<int>(CorpusKind::kZeros)] = bytes - bytes / 32 * 31;
+  return mix;
+}
+
+// From words such as text=200MiB.
+absl::StatusOr<KindBytes> ParseKinds(const std::vector<std::string>& words) {
+  KindBytes kinds{};
+  for (const std::string& word : words) {
+    const size_t equals = word.find('=');
+    if (equals == std::string::npos) {
+      return absl::InvalidArgumentError(absl::StrCat("--kind ", word, ": write KIND=SIZE"));
+    }
+    VS_ASSIGN_OR_RETURN(const CorpusKind kind, ParseKind(word.substr(0, equals)));
+    std::string bytes = word.substr(equals + 1);
+    const std::string error = CLI::AsSizeValue(/*kb_is_1000=*/true)(bytes);
+    if (!error.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat("--kind ", word, ": ", error));
+    }
+    if (kind == CorpusKind::kMixed) {
+      return absl::InvalidArgumentError("--kind mixed: that is --bytes");
+    }
+    kinds[static_cast<int>(kind)] = std::stoull(bytes);
+  }
+  return kinds;
+}
+
 class TreePlan {
  public:
-  TreePlan(uint64_t bytes, uint64_t seed) : bytes_(bytes), random_(seed, /*stream=*/0x74726565) {
-    const auto share = [bytes](uint64_t of_32) { return bytes / 32 * of_32; };
-    AddFile("webui.db", CorpusKind::kSqlite, share(5));
-    AddFile("vector_db/chroma.sqlite3", CorpusKind::kSqlite, share(2));
-    AddFile("vector_db/2b6d8f0a/data_level0.bin", CorpusKind::kFloats, share(2));
-    AddFile("vector_db/9e41c7d3/data_level0.bin", CorpusKind::kFloats, share(1));
-    AddFiles("uploads", ".jpg", CorpusKind::kRandom, share(5), 16, 22);
-    AddFiles("uploads", ".pdf", CorpusKind::kRandom, share(6), 18, 24);
-    AddFiles("knowledge", ".md", CorpusKind::kText, share(4), 8, 16);
-    AddFiles("exports", ".json", CorpusKind::kJson, share(4), 12, 20);
-    AddFiles("logs", ".log", CorpusKind::kLogs, share(2), 22, 25);
-    AddFile("cache/preallocated.bin", CorpusKind::kZeros, bytes_ - planned_bytes_);
+  TreePlan(const KindBytes& bytes, uint64_t seed) : random_(seed, /*stream=*/0x74726565) {
+    const auto of = [&bytes](CorpusKind kind) { return bytes[static_cast<int>(kind)]; };
+    const uint64_t sqlite = of(CorpusKind::kSqlite);
+    AddFile("webui.db", CorpusKind::kSqlite, sqlite / 7 * 5);
+    AddFile("vector_db/chroma.sqlite3", CorpusKind::kSqlite, sqlite - sqlite / 7 * 5);
+    const uint64_t floats = of(CorpusKind::kFloats);
+    AddFile("vector_db/2b6d8f0a/data_level0.bin", CorpusKind::kFloats, floats / 3 * 2);
+    AddFile("vector_db/9e41c7d3/data_level0.bin", CorpusKind::kFloats, floats - floats / 3 * 2);
+    const uint64_t random = of(CorpusKind::kRandom);
+    AddFiles("uploads", ".jpg", CorpusKind::kRandom, random / 11 * 5, 16, 22);
+    AddFiles("uploads", ".pdf", CorpusKind::kRandom, random - random / 11 * 5, 18, 24);
+    AddFiles("knowledge", ".md", CorpusKind::kText, of(CorpusKind::kText), 8, 16);
+    AddFiles("exports", ".json", CorpusKind::kJson, of(CorpusKind::kJson), 12, 20);
+    AddFiles("logs", ".log", CorpusKind::kLogs, of(CorpusKind::kLogs), 22, 25);
+    AddFile("cache/preallocated.bin", CorpusKind::kZeros, of(CorpusKind::kZeros));
+  }
+
+  void AddSmallFiles(uint64_t count) {
+    for (uint64_t i = 0; i < count; ++i) {
+      AddFile(absl::StrFormat("small/%03d/%06d.txt", i / 200, i), CorpusKind::kText,
+              random_.Between(kKiB, 16 * kKiB));
+    }
   }
 
   // Files of 1 GiB and the rest, each a hole but for one block in each 64 MiB.
@@ -83,7 +135,6 @@ class TreePlan {
     if (bytes == 0) return;
     const uint64_t blocks = (bytes + kCorpusBlockBytes - 1) / kCorpusBlockBytes;
     files_.push_back(FilePlan{std::move(path), kind, bytes, NextBlocks(kind, blocks), false});
-    planned_bytes_ += bytes;
   }
 
   // Sizes between 2^min_log2 and 2^max_log2 bytes, each power of two equally likely; 200 files a
@@ -99,9 +150,7 @@ class TreePlan {
     }
   }
 
-  const uint64_t bytes_;
   Random random_;
-  uint64_t planned_bytes_ = 0;
   std::array<uint64_t, kPlainKindCount> next_block_{};
   std::vector<FilePlan> files_;
 };
@@ -194,23 +243,38 @@ int main(int argc, char** argv) {
   std::string root;
   uint64_t bytes = volstream::kGiB;
   uint64_t sparse_bytes = 0;
+  uint64_t small_files = 0;
   uint64_t seed = kDefaultSeed;
+  std::vector<std::string> kinds;
   CLI::App app("Writes a seeded directory tree like a volume of OpenWebUI");
   const CLI::AsSizeValue size(/*kb_is_1000=*/true);
   app.add_option("directory", root, "created; must be empty or missing")->required();
   app.add_option("--bytes", bytes, "bytes of all files; MB = 10^6, MiB = 2^20")->transform(size);
   app.add_option("--sparse-bytes", sparse_bytes, "apparent size of sparse files beside them")
       ->transform(size);
+  app.add_option("--kind", kinds,
+                 "KIND=SIZE instead of the mix: text, logs, sqlite, floats, json, random or zeros; "
+                 "may be repeated");
+  app.add_option("--small-files", small_files, "so many text files of 1 to 16 KiB beside them");
   app.add_option("--seed", seed);
   CLI11_PARSE(app, argc, argv);
-  TreePlan plan(bytes, seed);
-  plan.AddSparse(sparse_bytes);
-  const absl::Status status = WriteTree(root, plan, seed);
+  const absl::StatusOr<KindBytes> kind_bytes =
+      kinds.empty() ? absl::StatusOr<KindBytes>(MixOf(bytes)) : ParseKinds(kinds);
+  absl::Status status = kind_bytes.status();
+  uint64_t total = 0;
+  size_t files = 0;
+  if (status.ok()) {
+    TreePlan plan(*kind_bytes, seed);
+    plan.AddSmallFiles(small_files);
+    plan.AddSparse(sparse_bytes);
+    for (const FilePlan& file : plan.files()) total += file.bytes;
+    files = plan.files().size();
+    status = WriteTree(root, plan, seed);
+  }
   if (!status.ok()) {
     std::cerr << "make_corpus: " << status.message() << "\n";
     return 1;
   }
-  std::cout << plan.files().size() << " files, " << bytes + sparse_bytes << " bytes in " << root
-            << "\n";
+  std::cout << files << " files, " << total << " bytes in " << root << "\n";
   return 0;
 }

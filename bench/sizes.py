@@ -21,7 +21,7 @@ import tempfile
 
 import source
 from measure import MIB, CommandFailed, machine, parse_size, run_pipe
-from peers import find_tool, versions
+from s3_server import find_tool, versions
 
 
 def arguments():

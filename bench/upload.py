@@ -16,7 +16,7 @@ import tempfile
 import time
 
 from measure import GIB, MIB, CommandFailed, machine, parse_size, run_pipe, spread
-from peers import BUCKET, Server, find_tool, versions
+from s3_server import BUCKET, Server, find_tool, versions
 
 REFERENCE = "volstream"
 KEY = "run/file"

@@ -4,12 +4,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "stages/absl_text.h"
 
 namespace volstream {
 namespace {
 
-constexpr absl::string_view kTarExtension = ".tar.gz";
-constexpr absl::string_view kRawExtension = ".gz";
+constexpr absl::string_view kTarExtension = ".tar";  // before the format's own
 // %E4Y and not %Y, which would take all eight digits of the date for the year.
 constexpr char kTimeFormat[] = "%E4Y%m%d_%H%M%S";
 constexpr size_t kTimeBytes = 15;  // YYYYMMDD_HHMMSS
@@ -18,19 +18,18 @@ constexpr size_t kTimeBytes = 15;  // YYYYMMDD_HHMMSS
 
 std::string ArchiveName::ToString() const {
   return absl::StrCat(stem, "_", absl::FormatTime(kTimeFormat, time, absl::UTCTimeZone()),
-                      kind == ArchiveKind::kTar ? kTarExtension : kRawExtension);
+                      kind == ArchiveKind::kTar ? kTarExtension : "", ToAbsl(FormatSuffix(format)));
 }
 
 std::optional<ArchiveName> ArchiveName::Parse(std::string_view name) {
   absl::string_view rest(name.data(), name.size());
   ArchiveName result;
-  if (absl::ConsumeSuffix(&rest, kTarExtension)) {
-    result.kind = ArchiveKind::kTar;
-  } else if (absl::ConsumeSuffix(&rest, kRawExtension)) {
-    result.kind = ArchiveKind::kRaw;
-  } else {
+  if (absl::ConsumeSuffix(&rest, ToAbsl(FormatSuffix(ArchiveFormat::kZstd)))) {
+    result.format = ArchiveFormat::kZstd;
+  } else if (!absl::ConsumeSuffix(&rest, ToAbsl(FormatSuffix(ArchiveFormat::kGzip)))) {
     return std::nullopt;
   }
+  result.kind = absl::ConsumeSuffix(&rest, kTarExtension) ? ArchiveKind::kTar : ArchiveKind::kRaw;
   if (rest.size() < kTimeBytes + 2) return std::nullopt;
   result.stem = std::string(rest.substr(0, rest.size() - kTimeBytes - 1));
   const absl::string_view digits = rest.substr(rest.size() - kTimeBytes);

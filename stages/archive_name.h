@@ -1,6 +1,6 @@
-// ArchiveName: how volstream names its archives, NAME_YYYYMMDD_HHMMSS.tar.gz in UTC, or .gz for a
-// stream that is no tar, and how it recognises its own. Retention touches only names that parse
-// here.
+// ArchiveName: how volstream names its archives, NAME_YYYYMMDD_HHMMSS.tar.gz or .tar.zst in UTC, or
+// .gz or .zst for a stream that is no tar, and how it recognises its own. Retention touches only
+// names that parse here.
 #ifndef VOLSTREAM_STAGES_ARCHIVE_NAME_H_
 #define VOLSTREAM_STAGES_ARCHIVE_NAME_H_
 
@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "stages/archive_format.h"
 
 namespace volstream {
 
@@ -21,6 +22,7 @@ struct ArchiveName {
   std::string stem;  // what was backed up: "openwebui"
   absl::Time time;   // whole seconds
   ArchiveKind kind = ArchiveKind::kTar;
+  ArchiveFormat format = ArchiveFormat::kGzip;
 
   std::string ToString() const;
   // Nothing if `name` is not exactly what ToString would give for some stem and time.

@@ -13,11 +13,11 @@
 #include "engine/mutex.h"
 #include "engine/status_macros.h"
 #include "engine/ticker.h"
+#include "stages/archive_codec.h"
 #include "stages/archive_name.h"
 #include "stages/backup_index.h"
 #include "stages/destination_check.h"
 #include "stages/error_kind.h"
-#include "stages/gzip_codec.h"
 #include "stages/host_name.h"
 #include "stages/part_hash.h"
 #include "stages/part_plan.h"
@@ -193,7 +193,7 @@ absl::StatusOr<std::string> Backup::ChooseName(BackupReport* report) {
       options_.stream == nullptr || options_.stream_is_tar ? ArchiveKind::kTar : ArchiveKind::kRaw;
   absl::Time time = absl::FromUnixSeconds(absl::ToUnixSeconds(report->receipt.started));
   for (int i = 0; i < kMaxNameTries; ++i, time += absl::Seconds(1)) {
-    const std::string name = ArchiveName{stem_, time, kind}.ToString();
+    const std::string name = ArchiveName{stem_, time, kind, options_.format}.ToString();
     bool taken = false;
     for (size_t k = 0; k < storages_.size(); ++k) {
       absl::Status& outcome = report->destinations[k].status;
@@ -308,7 +308,8 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     VS_RETURN_IF_ERROR(VolumePlan::Check(options_.source, plan_options));
     ForbidOwnDirectories(&plan_options);
   }
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<GzipCodec> codec, GzipCodec::Create(options_.level));
+  const int level = options_.level.value_or(LevelsOf(options_.format).preferred);
+  VS_ASSIGN_OR_RETURN(const std::unique_ptr<BlockCodec> codec, MakeCodec(options_.format, level));
   // Before the source has to hold still: these ask the destinations.
   VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(report));
   RemoveStale(*report);
@@ -323,6 +324,8 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   }
   PipelineOptions pipeline_options;
   pipeline_options.memory_bytes = options_.memory_bytes;
+  pipeline_options.block_bytes =
+      BlockBytesFor(options_.format, level, options_.memory_bytes, options_.workers);
   pipeline_options.workers = options_.workers;
   pipeline_options.stop_on_sink_failure = options_.stop_on_destination_failure;
   pipeline_options.on_progress = options_.on_progress;
@@ -331,11 +334,11 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   std::unique_ptr<IndexWriter> index;
   if (plan != nullptr) {
     auto tar_source = std::make_unique<TarSource>(plan.get(), &warnings);
-    index = NewIndexWriter(plan.get(), tar_source.get(), ArchiveFormat::kGzip);
+    index = NewIndexWriter(plan.get(), tar_source.get(), options_.format);
     source = std::move(tar_source);
   } else {
     source = std::make_unique<StreamSource>(options_.stream);
-    index = NewIndexWriter(options_.stream, options_.stream_is_tar, ArchiveFormat::kGzip);
+    index = NewIndexWriter(options_.stream, options_.stream_is_tar, options_.format);
   }
   const PartLimits limits = LimitsOf(*report);
   VS_ASSIGN_OR_RETURN(pipeline_options.parts,
@@ -411,8 +414,8 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   }
   receipt.blocks = run.stats.blocks;
   receipt.blocks_stored = run.stats.blocks_stored;
-  receipt.codec = "gzip";
-  receipt.level = options_.level;
+  receipt.codec = std::string(FormatName(options_.format));
+  receipt.level = level;
   receipt.source = options_.source;
   receipt.host = HostName();
   receipt.version = VOLSTREAM_VERSION;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "engine/mutex.h"
 #include "engine/pipeline.h"
 #include "engine/stats.h"
+#include "stages/archive_format.h"
 #include "stages/byte_stream.h"
 #include "stages/event_log.h"
 #include "stages/lock_holder.h"
@@ -38,9 +40,12 @@ struct BackupOptions {
   // What to store instead of a directory: the bytes as they come, a tar stream if the archive is to
   // be one. Borrowed; Run() reads it to its end or cancels it.
   ByteStream* stream = nullptr;
-  bool stream_is_tar = true;           // else the archive is NAME_..._HHMMSS.gz
-  uint64_t stream_bytes_hint = 0;      // how long it may be, for the size of parts; 0 = no idea
-  int level = 6;                       // 1 (fastest) to 12 (smallest)
+  bool stream_is_tar = true;       // else the archive is NAME_..._HHMMSS.gz or .zst
+  uint64_t stream_bytes_hint = 0;  // how long it may be, for the size of parts; 0 = no idea
+  ArchiveFormat format = ArchiveFormat::kGzip;
+  // Of the format's codec: 1 (fastest) to 12 (smallest) for gzip, to 19 for zstd. Nothing = what
+  // LevelsOf prefers.
+  std::optional<int> level;
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together
   size_t part_bytes = 0;               // of equal parts; 0 = chosen from the plan
   int workers = 0;                     // 0 = one a core

@@ -38,7 +38,7 @@ struct Receipt {
   uint64_t excluded = 0;          // names that options left out, with all below them
   uint64_t blocks = 0;
   uint64_t blocks_stored = 0;
-  std::string codec;  // "gzip"
+  std::string codec;  // FormatName: "gzip" or "zstd"
   int level = 0;
 
   std::string source;

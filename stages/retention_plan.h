@@ -58,10 +58,11 @@ using KeepReasons = uint16_t;
 std::string ReasonText(const BackupInfo& backup, KeepReasons reasons);
 
 // One entry for each of `backups`, which are ordered newest first. Each stem, and each kind of it
-// (.tar.gz, .gz), is planned for itself. Only proven backups are kept by rules. An unproven one
-// goes when as many newer proven ones are kept as the largest count asks for, at least one, and
-// `within` does not cover it; an unproven .gz never goes. The backup named `spare` never goes,
-// wherever its name sorts: a clock that was ahead once must not cost the backup just made.
+// (a tar, or any other stream, of whatever format), is planned for itself. Only proven backups are
+// kept by rules. An unproven one goes when as many newer proven ones are kept as the largest count
+// asks for, at least one, and `within` does not cover it; an unproven .gz never goes. The backup
+// named `spare` never goes, wherever its name sorts: a clock that was ahead once must not cost the
+// backup just made.
 std::vector<KeepReasons> PlanRetention(const std::vector<BackupInfo>& backups,
                                        const RetentionPolicy& policy, absl::Time now,
                                        std::string_view spare = "");

@@ -44,6 +44,21 @@ TEST(ArchiveName, TellsATarFromAnyOtherStream) {
   EXPECT_EQ(ArchiveName::Parse("dump_20250801_010203.tar.gz")->kind, ArchiveKind::kTar);
 }
 
+TEST(ArchiveName, SaysWhichCodecMadeIt) {
+  for (const ArchiveKind kind : {ArchiveKind::kTar, ArchiveKind::kRaw}) {
+    for (const ArchiveFormat format : {ArchiveFormat::kGzip, ArchiveFormat::kZstd}) {
+      const ArchiveName name{"v", Utc(2025, 8, 1, 1, 2, 3), kind, format};
+      const std::optional<ArchiveName> parsed = ArchiveName::Parse(name.ToString());
+      ASSERT_TRUE(parsed.has_value()) << name.ToString();
+      EXPECT_EQ(parsed->stem, "v");
+      EXPECT_EQ(parsed->kind, kind) << name.ToString();
+      EXPECT_EQ(parsed->format, format) << name.ToString();
+    }
+  }
+  EXPECT_EQ(ArchiveName::Parse("v_20250801_010203.tar.zst")->kind, ArchiveKind::kTar);
+  EXPECT_EQ(ArchiveName::Parse("v_20250801_010203.zst")->kind, ArchiveKind::kRaw);
+}
+
 TEST(ArchiveName, ParseTakesALeapDay) {
   EXPECT_TRUE(ArchiveName::Parse("v_20240229_000000.tar.gz").has_value());
 }
@@ -77,7 +92,8 @@ INSTANTIATE_TEST_SUITE_P(
         ""s, ".tar.gz"s, "v.tar.gz"s, "20250101_000000.tar.gz"s, "_20250101_000000.tar.gz"s,
         // Not the ending.
         "v_20250101_000000"s, "v_20250101_000000.tar"s, "v_20250101_000000.tgz"s,
-        "v_20250101_000000.TAR.GZ"s, "v_20250101_000000.tar.gz.receipt.json"s,
+        "v_20250101_000000.TAR.GZ"s, "v_20250101_000000.tar.gz.zst"s, "v_20250101_000000.zst.gz"s,
+        "v_20250101_000000.tar.zstd"s, "v_20250101_000000.tar.gz.receipt.json"s,
         "v_20250101_000000.tar.gz "s, "v_20250101_000000.tar.gz\n"s, "v_20250101_000000.tar.gz/"s,
         "v_20250101_000000.tar.gz\0"s,
         // No such time.

@@ -112,6 +112,18 @@ TEST_F(Catalog, LatestOfAStemIsItsOwn) {
   EXPECT_EQ(latest->name, "v_20250101_000000.tar.gz");
 }
 
+TEST_F(Catalog, LatestIsTheNewestOfBothCodecs) {
+  const std::string names[] = {"v_20250101_000000.tar.zst", "v_20250102_000000.tar.gz",
+                               "v_20250103_000000.tar.zst"};
+  for (const std::string& name : names) {
+    storage_.Set(name, "archive");
+    storage_.Set(ReceiptNameOf(name), "receipt");
+    const absl::StatusOr<BackupInfo> latest = LatestBackup(&storage_, "");
+    ASSERT_TRUE(latest.ok()) << latest.status();
+    EXPECT_EQ(latest->name, name);
+  }
+}
+
 TEST_F(Catalog, LatestOfUnprovenOnesIsNotFound) {
   Add("v", "20250101_000000", false);
   const absl::Status status = LatestBackup(&storage_, "v").status();

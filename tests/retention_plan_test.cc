@@ -100,6 +100,19 @@ TEST(RetentionPlan, NeverTakesAnUnprovenStreamThatMayBeSomebodysOwn) {
   EXPECT_EQ(plan[2], kKeepForeign);
 }
 
+TEST(RetentionPlan, CountsBothCodecsAsOneSeries) {
+  std::vector<BackupInfo> backups;
+  for (int day = 0; day < 4; ++day) {
+    backups.push_back(BackupAt(kNow - day * absl::Hours(24), /*proven=*/true));
+    backups.back().parsed.format = day % 2 == 0 ? ArchiveFormat::kZstd : ArchiveFormat::kGzip;
+  }
+  const std::vector<KeepReasons> plan = PlanRetention(backups, Last(3), kNow);
+  EXPECT_NE(plan[0], 0);
+  EXPECT_NE(plan[1], 0);
+  EXPECT_NE(plan[2], 0);
+  EXPECT_EQ(plan[3], 0);
+}
+
 TEST(RetentionPlan, DailyKeepsTheNewestOfEachDay) {
   RetentionPolicy policy;
   policy.daily = 2;

@@ -176,6 +176,12 @@ TEST(ZstdCodec, EncodesTheSameFromManyThreads) {
   for (std::thread& thread : threads) thread.join();
 }
 
+TEST(ZstdCodec, WritesTheExampleOfTheFormatPage) {
+  EXPECT_EQ(ToHex(AsBytes(Encode(Codec(3).get(), "hello").member)),
+            "28b52ffd2000010000562a4d18140000005653100037000000"
+            "05000000fddc625c55e8559528b52ffd240529000068656c6c6fa36d9f88");
+}
+
 TEST(ZstdCodec, NamesTheRangeWhenItRefusesALevel) {
   for (const int level : {-1, 0, 20, 100}) {
     const absl::Status status = ZstdCodec::Create(level).status();

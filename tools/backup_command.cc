@@ -7,9 +7,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "engine/status_macros.h"
+#include "stages/archive_codec.h"
 #include "stages/backup.h"
 #include "stages/error_kind.h"
-#include "stages/gzip_codec.h"
 #include "stages/retention.h"
 #include "tools/commands.h"
 #include "tools/destination.h"
@@ -28,6 +28,7 @@ struct Flags {
   SourceFlags source;
   DockerFlags docker;
   BackupOptions backup;
+  std::string codec = "gzip";
   std::vector<std::string> destinations;
   RetentionFlags retention;
   bool no_prune = false;
@@ -113,6 +114,11 @@ int FinishRun(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& s
 int Run(Flags flags, Interrupt* interrupt) {
   Log log(flags.common.LogOptions());
   flags.s3.LogTo(log.AsEventLog());
+  if (flags.codec == FormatName(ArchiveFormat::kZstd)) flags.backup.format = ArchiveFormat::kZstd;
+  if (flags.backup.level.has_value()) {
+    const absl::Status level = CheckLevel(flags.backup.format, *flags.backup.level);
+    if (!level.ok()) return Fail(&log, level);
+  }
   std::vector<std::unique_ptr<Storage>> storages;
   std::vector<Storage*> borrowed;
   for (const std::string& destination : flags.destinations) {
@@ -194,9 +200,16 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       "--name", flags->backup.name,
       "Archives are NAME_YYYYMMDD_HHMMSS.tar.gz (UTC); default: SOURCE's base name, or "
       "the volume's");
-  command->add_option("--level", flags->backup.level, "Compression, 1 (fast) to 12 (small) (6)")
-      ->envname("BACKUP_COMPRESSION_LEVEL")
-      ->check(CLI::Range(GzipCodec::kMinLevel, GzipCodec::kMaxLevel));
+  command
+      ->add_option("--codec", flags->codec,
+                   "gzip, which everything reads, or zstd, which is faster: archives are then "
+                   "NAME_YYYYMMDD_HHMMSS.tar.zst (gzip)")
+      ->envname("BACKUP_CODEC")
+      ->check(CLI::IsMember({"gzip", "zstd"}));
+  command
+      ->add_option("--level", flags->backup.level,
+                   "Compression: gzip 1 (fast) to 12 (small) (6), zstd 1 to 19 (3)")
+      ->envname("BACKUP_COMPRESSION_LEVEL");
   TakesSize(command->add_option("--memory", flags->backup.memory_bytes,
                                 "Budget of all buffers together, such as 256MiB (256MiB)"));
   command->add_option("--workers", flags->backup.workers, "Threads that compress (one a core)")

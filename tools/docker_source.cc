@@ -157,8 +157,8 @@ absl::Status SourceSession::OpenStandardInput() {
   source_ = "standard input";
   VS_ASSIGN_OR_RETURN(std::unique_ptr<PipedInput> input, PipedInput::Open(STDIN_FILENO));
   stream_is_tar_ = input->is_tar();
-  log_->Info(stream_is_tar_ ? "standard input is a tar stream: it is stored as a .tar.gz"
-                            : "standard input is no tar stream: it is stored as a .gz");
+  log_->Info(stream_is_tar_ ? "standard input is a tar stream, and is stored as one"
+                            : "standard input is no tar stream: it is stored without entries");
   stream_ = std::move(input);
   return absl::OkStatus();
 }

@@ -20,6 +20,10 @@ bool EndsWith(std::string_view text, std::string_view suffix) {
   return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
 }
 
+bool IsArchive(std::string_view name) {
+  return EndsWith(name, kArchiveEnding) || EndsWith(name, kZstdArchiveEnding);
+}
+
 uint64_t LittleEndian(std::string_view bytes) {
   uint64_t value = 0;
   for (size_t i = bytes.size(); i > 0; --i) {
@@ -51,7 +55,7 @@ std::string_view VsField(std::string_view rest) {
 std::vector<std::string> ArchivesIn(const std::string& directory) {
   std::vector<std::string> archives;
   for (const std::string& name : NamesIn(directory)) {
-    if (EndsWith(name, kArchiveEnding) && name.front() != '.') archives.push_back(name);
+    if (IsArchive(name) && name.front() != '.') archives.push_back(name);
   }
   return archives;
 }
@@ -61,8 +65,7 @@ std::vector<std::string> LeftoversIn(const std::string& directory) {
   const std::vector<std::string> names = NamesIn(directory);
   const std::set<std::string> all(names.begin(), names.end());
   for (const std::string& name : names) {
-    const bool unproven =
-        EndsWith(name, kArchiveEnding) && !all.contains(name + std::string(kReceiptEnding));
+    const bool unproven = IsArchive(name) && !all.contains(name + std::string(kReceiptEnding));
     if (name.front() == '.' || unproven) leftovers.push_back(name);
   }
   return leftovers;

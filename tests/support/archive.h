@@ -14,6 +14,7 @@
 namespace volstream {
 
 inline constexpr std::string_view kArchiveEnding = ".tar.gz";
+inline constexpr std::string_view kZstdArchiveEnding = ".tar.zst";
 inline constexpr std::string_view kReceiptEnding = ".receipt.json";
 
 // `volstream backup SOURCE --to DESTINATION EXTRA...`; fails the test unless it exits with 0.

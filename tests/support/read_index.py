@@ -4,28 +4,64 @@ usage: read_index.py ARCHIVE
 
 Prints one line for each entry: offset in the tar, bytes of headers, bytes of data, kind, mode,
 owner, group, size, time in nanoseconds, path and target as JSON. Fails, with a message, when the
-index is not what the document says. Hashes are not checked: Python has no XXH3 of its own.
+index is not what the document says. Hashes are not checked: Python has no XXH3 of its own. Frames
+are read by the zstd command.
 """
 
 import json
 import struct
+import subprocess
 import sys
 import zlib
 
-HEADER = bytes.fromhex("1f8b08040000000000ff")
-NOTHING = b"\x03" + bytes(9)
+
+class Gzip:
+    HEADER = bytes.fromhex("1f8b08040000000000ff")
+    NOTHING = b"\x03" + bytes(9)
+    FOOTER_BYTES = 114
+    SIZE_OFFSET = 16
+
+    @classmethod
+    def pieces(cls, data, identifier):
+        """What the empty members that `data` is carry, one after another."""
+        while data:
+            assert data[:10] == cls.HEADER, "not an empty member"
+            extra, = struct.unpack_from("<H", data, 10)
+            size, = struct.unpack_from("<H", data, 14)
+            assert data[12:14] == identifier and extra == size + 4, "another subfield"
+            assert data[16 + size:26 + size] == cls.NOTHING, "a member with data"
+            yield data[16:16 + size]
+            data = data[26 + size:]
+
+    @staticmethod
+    def inflate(member):
+        assert member[12:16] == b"VS\x10\0", "a member without its sizes"
+        return zlib.decompress(member, 31)
 
 
-def pieces(data, identifier):
-    """What the empty members that `data` is carry, one after another."""
-    while data:
-        assert data[:10] == HEADER, "not an empty member"
-        extra, = struct.unpack_from("<H", data, 10)
-        size, = struct.unpack_from("<H", data, 14)
-        assert data[12:14] == identifier and extra == size + 4, "another subfield"
-        assert data[16 + size:26 + size] == NOTHING, "a member with data"
-        yield data[16:16 + size]
-        data = data[26 + size:]
+class Zstd:
+    EMPTY = bytes.fromhex("28b52ffd2000010000")
+    SKIPPABLE = bytes.fromhex("562a4d18")
+    FOOTER_BYTES = 100
+    SIZE_OFFSET = 21
+
+    @classmethod
+    def pieces(cls, data, identifier):
+        """What the skippable frames that `data` is carry, one after another."""
+        while data:
+            assert data[:4] == cls.SKIPPABLE, "not a skippable frame"
+            frame, = struct.unpack_from("<I", data, 4)
+            size, = struct.unpack_from("<H", data, 10)
+            assert data[8:10] == identifier and frame == size + 4, "another frame"
+            yield data[12:12 + size]
+            data = data[12 + size:]
+
+    @classmethod
+    def inflate(cls, member):
+        assert member[:9] == cls.EMPTY, "a member without an empty frame"
+        assert member[9:21] == cls.SKIPPABLE + b"\x14\0\0\0VS\x10\0", "a member without its sizes"
+        data = subprocess.run(["zstd", "-dcq"], input=member, stdout=subprocess.PIPE, check=True)
+        return data.stdout
 
 
 class Cursor:
@@ -57,8 +93,8 @@ class Cursor:
         return self.at == len(self.data)
 
 
-def raw_of(members):
-    blob = b"".join(pieces(members, b"VI"))
+def raw_of(form, members):
+    blob = b"".join(form.pieces(members, b"VI"))
     coding, size = struct.unpack_from("<BI", blob)
     raw = blob[5:] if coding == 0 else zlib.decompress(blob[5:], -15)
     assert len(raw) == size, "a blob of another size"
@@ -95,37 +131,43 @@ def entries_of(page, count, tar_offset):
     assert all(column.done() for column in columns), "a column that does not end with its entries"
 
 
-def zlib_members(data):
-    tar = []
+def members_of(form, data):
+    """What each member holds, by what it says of its sizes."""
     while data:
-        size, = struct.unpack_from("<I", data, 16)
-        tar.append(zlib.decompress(data[:size], 31))
+        size, held = struct.unpack_from("<II", data, form.SIZE_OFFSET)
+        member = form.inflate(data[:size])
+        assert len(member) == held, "a member that holds another number of bytes than it says"
+        yield size, member
         data = data[size:]
-    return b"".join(tar)
 
 
 def main():
     archive = open(sys.argv[1], "rb").read()
-    footer, = pieces(archive[-114:], b"VF")
+    form = Gzip if archive[:2] == b"\x1f\x8b" else Zstd
+    footer, = form.pieces(archive[-form.FOOTER_BYTES:], b"VF")
     assert len(footer) == 88
     version, flags = struct.unpack_from("<II", footer)
     assert version == 1 and flags < 4, "another version"
     (index, index_bytes, directory, directory_bytes, tar_bytes, entry_count,
      member_count) = struct.unpack_from("<7Q", footer, 8)
-    assert index + index_bytes == directory + directory_bytes == len(archive) - 114
+    assert index + index_bytes == directory + directory_bytes == len(archive) - form.FOOTER_BYTES
 
-    cursor = Cursor(raw_of(archive[directory:directory + directory_bytes]))
+    cursor = Cursor(raw_of(form, archive[directory:directory + directory_bytes]))
     entry_pages, member_pages = cursor.varint(), cursor.varint()
     # As the members say how long they are, not as the index does.
-    tar = zlib_members(archive[:index])
+    found = list(members_of(form, archive[:index]))
+    tar = b"".join(data for _, data in found)
     assert len(tar) == tar_bytes
+    largest, fullest = struct.unpack_from("<II", footer, 64)
+    assert largest == max(size for size, _ in found)
+    assert fullest == max(len(data) for _, data in found)
     offset, tar_offset, path, entries = index, 0, b"", 0
     for _ in range(entry_pages):
         size, _, count = cursor.varint(), cursor.u64(), cursor.varint()
         tar_offset += cursor.varint()
         path = path[:cursor.varint()] + cursor.take(cursor.varint())
         first = path
-        for entry in entries_of(raw_of(archive[offset:offset + size]), count, tar_offset):
+        for entry in entries_of(raw_of(form, archive[offset:offset + size]), count, tar_offset):
             assert first is None or entry[9] == first, "another first path"
             first = None
             last_header = tar[entry[0] + entry[1] - 512:entry[0] + entry[1]]
@@ -137,15 +179,16 @@ def main():
         entries += count
     assert entries == entry_count
 
-    member, members, held = 0, 0, 0
+    member, members, held, seen = 0, 0, 0, 0
     for _ in range(member_pages):
         size, _, count = cursor.varint(), cursor.u64(), cursor.varint()
         archive_sum, tar_sum = cursor.varint(), cursor.varint()
-        archive_sizes, tar_sizes = columns_of(raw_of(archive[offset:offset + size]), 2)
+        archive_sizes, tar_sizes = columns_of(raw_of(form, archive[offset:offset + size]), 2)
         for _ in range(count):
             member_bytes, member_tar = archive_sizes.varint(), tar_sizes.varint()
-            data = zlib.decompress(archive[member:member + member_bytes], 31)
-            assert len(data) == member_tar, "a member that holds another number of bytes"
+            size, data = found[seen]
+            assert (size, len(data)) == (member_bytes, member_tar), "another member"
+            seen += 1
             member += member_bytes
             held += member_tar
             archive_sum -= member_bytes

@@ -13,9 +13,9 @@ namespace {
 
 constexpr size_t kFixedBytes = 12;  // up to and with XLEN
 constexpr uint8_t kFlagExtra = 4;
-// Behind the extra field of a member of the index: an empty deflate block and a trailer of zeros.
-constexpr std::array<uint8_t, 10> kEmptyBody = {3, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-static_assert(kFixedBytes + 65535 + kEmptyBody.size() == kMaxIndexMemberBytes);
+// What a member of the index has behind its header: an empty deflate block and the trailer.
+constexpr size_t kEmptyBodyBytes = 2 + kGzipTrailerBytes;
+static_assert(kFixedBytes + 65535 + kEmptyBodyBytes == kMaxIndexMemberBytes);
 
 // The fixed bytes of a header, up to the sizes: with XLEN, `VS` and its length.
 constexpr std::array<uint8_t, 16> kStart = {0x1f, 0x8b, 8,  4, 0,   0,   0,  0,
@@ -35,14 +35,9 @@ MemberFront None(std::string problem) {
   return {MemberFront::Kind::kNone, 0, {}, std::move(problem)};
 }
 
-// FLG is FEXTRA alone and the first subfield `VI` or `VF`; behind the extra field lies nothing but
-// kEmptyBody. REQUIRES: all of it is there.
-bool IsIndexMember(ByteSpan in, size_t header_bytes) {
-  const ByteSpan extra = in.subspan(kFixedBytes, header_bytes - kFixedBytes);
-  const ByteSpan body = in.subspan(header_bytes, kEmptyBody.size());
-  return in[3] == kFlagExtra && extra.size() >= 4 && extra[0] == 'V' &&
-         (extra[1] == 'I' || extra[1] == 'F') &&
-         std::equal(body.begin(), body.end(), kEmptyBody.begin());
+// REQUIRES: all of the member is there.
+bool IsIndexMember(ByteSpan in) {
+  return TakeGzipPiece('I', &in).has_value() || TakeGzipPiece('F', &in).has_value();
 }
 
 }  // namespace
@@ -57,9 +52,9 @@ MemberFront GzipFraming::Look(ByteSpan in) const {
   const std::optional<MemberInfo> info = ParseGzipHeader(in);
   if (!info.has_value()) {
     // A member of the index, or nothing that is known.
-    const size_t bytes = header_bytes + kEmptyBody.size();
+    const size_t bytes = header_bytes + kEmptyBodyBytes;
     if (in.size() < bytes) return More(bytes);
-    if (!IsIndexMember(in, header_bytes)) return None("the member does not say how long it is");
+    if (!IsIndexMember(in)) return None("the member does not say how long it is");
     return {MemberFront::Kind::kEmpty, bytes, {}, ""};
   }
   if (info->member_bytes < header_bytes + kGzipTrailerBytes) {

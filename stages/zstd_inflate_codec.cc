@@ -87,11 +87,14 @@ absl::StatusOr<EncodedBlock> ZstdInflateCodec::Encode(ByteSpan in, MutableByteSp
   const ByteSpan frame = in.subspan(kZstdHeaderBytes);
   VS_RETURN_IF_ERROR(CheckFrame(frame, *info));
 
-  std::unique_ptr<Inflater> inflater = TakeInflater();
-  if (inflater == nullptr) return absl::ResourceExhaustedError("no memory for a decompressor");
+  std::unique_ptr<Inflater> inflater = idle_.Take();
+  if (inflater == nullptr) inflater = std::make_unique<Inflater>();
+  if (inflater->context == nullptr) {
+    return absl::ResourceExhaustedError("no memory for a decompressor");
+  }
   const size_t bytes = ZSTD_decompressDCtx(inflater->context, out.data(), info->source_bytes,
                                            frame.data(), frame.size());
-  ReturnInflater(std::move(inflater));
+  idle_.Return(std::move(inflater));
   if (ZSTD_isError(bytes) != 0) {
     return absl::DataLossError(
         absl::StrCat("the member does not inflate: ", ZSTD_getErrorName(bytes)));
@@ -106,25 +109,6 @@ absl::StatusOr<EncodedBlock> ZstdInflateCodec::Encode(ByteSpan in, MutableByteSp
     return absl::DataLossError("the member's XXH3 is not that of its data");
   }
   return EncodedBlock{bytes, false};
-}
-
-std::unique_ptr<ZstdInflateCodec::Inflater> ZstdInflateCodec::TakeInflater() {
-  {
-    MutexLock lock(&mu_);
-    if (!idle_.empty()) {
-      std::unique_ptr<Inflater> inflater = std::move(idle_.back());
-      idle_.pop_back();
-      return inflater;
-    }
-  }
-  auto inflater = std::make_unique<Inflater>();
-  if (inflater->context == nullptr) return nullptr;
-  return inflater;
-}
-
-void ZstdInflateCodec::ReturnInflater(std::unique_ptr<Inflater> inflater) {
-  MutexLock lock(&mu_);
-  idle_.push_back(std::move(inflater));
 }
 
 }  // namespace volstream

@@ -11,14 +11,11 @@
 #define VOLSTREAM_STAGES_ZSTD_INFLATE_CODEC_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "engine/mutex.h"
 #include "engine/stage.h"
+#include "stages/idle_pool.h"
 
 namespace volstream {
 
@@ -39,12 +36,8 @@ class ZstdInflateCodec : public BlockCodec {
 
  private:
   struct Inflater;
-  std::unique_ptr<Inflater> TakeInflater() ABSL_LOCKS_EXCLUDED(mu_);
-  void ReturnInflater(std::unique_ptr<Inflater> inflater) ABSL_LOCKS_EXCLUDED(mu_);
-
   const size_t max_member_tar_bytes_;
-  Mutex mu_;
-  std::vector<std::unique_ptr<Inflater>> idle_ ABSL_GUARDED_BY(mu_);
+  IdlePool<Inflater> idle_;
 };
 
 }  // namespace volstream

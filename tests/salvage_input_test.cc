@@ -134,7 +134,10 @@ TEST_P(SalvageInputTest, JoinsWhatIsLostInARow) {
 }
 
 TEST_P(SalvageInputTest, DoesNotTrustALengthThatIsSaidInTwoWays) {
-  for (const uint64_t at : {uint64_t{20}, archive_.members[5].archive_bytes - 4}) {
+  // In the `VS` data; in the trailer, or the frame's header.
+  const bool gzip = GetParam() == ArchiveFormat::kGzip;
+  for (const uint64_t at :
+       {uint64_t{gzip ? 20u : 25u}, gzip ? archive_.members[5].archive_bytes - 4 : 42}) {
     MemberArchive sound = archive_;
     Damage(5, at);
     const std::vector<SalvageItem> items = ItemsOf(archive_.bytes);

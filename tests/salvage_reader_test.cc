@@ -70,12 +70,15 @@ struct Salvaged {
   bool saw_end = false;
 };
 
-class SalvageReaderTest : public ::testing::Test {
+class SalvageReaderTest : public ::testing::TestWithParam<ArchiveFormat> {
  protected:
   static void SetUpTestSuite() {
     dir_ = new TempDir();
     MakeTree(*dir_ / "tree", {.seed = 5, .incompressible_bytes = 9 * kMiB, .rare_files = true});
-    sound_ = new MemberArchive(ArchiveOfTree(*dir_ / "tree"));
+    for (const ArchiveFormat format : {ArchiveFormat::kGzip, ArchiveFormat::kZstd}) {
+      archives_[format] = ArchiveOfTree(*dir_ / "tree", format);
+    }
+    sound_ = &archives_[ArchiveFormat::kGzip];
     entries_ = new std::map<std::string, Entry>();
     StringInput input(sound_->tar);
     const std::unique_ptr<TarReader> reader = TarReader::Make(&input);
@@ -92,15 +95,18 @@ class SalvageReaderTest : public ::testing::Test {
   }
   static void TearDownTestSuite() {
     delete entries_;
-    delete sound_;
+    archives_.clear();
     delete dir_;
   }
+
+  void SetUp() override { sound_ = &archives_.at(GetParam()); }
 
   Salvaged Read(const std::string& bytes, bool with_index) {
     FakeStorage storage;
     storage.Set("a", bytes);
     const std::unique_ptr<ArchiveFile> file = *ArchiveFile::Open(&storage, "a");
-    SalvageInput input(file.get(), with_index ? sound_->members : std::vector<MemberExtent>());
+    SalvageInput input(file.get(), GetParam(),
+                       with_index ? sound_->members : std::vector<MemberExtent>());
     Salvaged salvaged;
     SalvageReaderOptions options;
     if (with_index) {
@@ -175,11 +181,16 @@ class SalvageReaderTest : public ::testing::Test {
   }
 
   static inline TempDir* dir_ = nullptr;
-  static inline MemberArchive* sound_ = nullptr;
+  static inline std::map<ArchiveFormat, MemberArchive> archives_;
+  static inline const MemberArchive* sound_ = nullptr;  // of the format under test
   static inline std::map<std::string, Entry>* entries_ = nullptr;
 };
 
-TEST_F(SalvageReaderTest, GivesAllOfAnArchiveThatIsSound) {
+INSTANTIATE_TEST_SUITE_P(Formats, SalvageReaderTest,
+                         ::testing::Values(ArchiveFormat::kGzip, ArchiveFormat::kZstd),
+                         kFormatTestName);
+
+TEST_P(SalvageReaderTest, GivesAllOfAnArchiveThatIsSound) {
   for (const bool with_index : {false, true}) {
     const Salvaged salvaged = Read(sound_->bytes, with_index);
     EXPECT_EQ(salvaged.entries.size(), entries_->size());
@@ -190,7 +201,7 @@ TEST_F(SalvageReaderTest, GivesAllOfAnArchiveThatIsSound) {
   }
 }
 
-TEST_F(SalvageReaderTest, GivesAllThatHolesLeaveOver) {
+TEST_P(SalvageReaderTest, GivesAllThatHolesLeaveOver) {
   std::mt19937_64 random(11);
   for (int round = 0; round < 16; ++round) {
     std::string bytes = sound_->bytes;
@@ -209,7 +220,7 @@ TEST_F(SalvageReaderTest, GivesAllThatHolesLeaveOver) {
   }
 }
 
-TEST_F(SalvageReaderTest, GivesWhatLiesBeforeACutTail) {
+TEST_P(SalvageReaderTest, GivesWhatLiesBeforeACutTail) {
   for (const size_t part : {3, 2}) {
     const uint64_t cut = sound_->bytes.size() / part;
     const Salvaged salvaged = Read(sound_->bytes.substr(0, cut), false);
@@ -220,7 +231,7 @@ TEST_F(SalvageReaderTest, GivesWhatLiesBeforeACutTail) {
   }
 }
 
-TEST_F(SalvageReaderTest, SaysThatTheEndIsMissingWhereItIsCutBetweenMembers) {
+TEST_P(SalvageReaderTest, SaysThatTheEndIsMissingWhereItIsCutBetweenMembers) {
   const uint64_t cut = sound_->members[sound_->members.size() / 2].archive_offset;
   const Salvaged salvaged = Read(sound_->bytes.substr(0, cut), false);
   EXPECT_TRUE(salvaged.gaps.empty());
@@ -228,7 +239,7 @@ TEST_F(SalvageReaderTest, SaysThatTheEndIsMissingWhereItIsCutBetweenMembers) {
   ExpectTrue(salvaged);
 }
 
-TEST_F(SalvageReaderTest, GoesOnBehindItsFirstBytes) {
+TEST_P(SalvageReaderTest, GoesOnBehindItsFirstBytes) {
   std::string bytes = sound_->bytes;
   const Salvaged overwritten = Read(std::string(100, 'x') + bytes.substr(100), true);
   ExpectTrue(overwritten);
@@ -239,7 +250,7 @@ TEST_F(SalvageReaderTest, GoesOnBehindItsFirstBytes) {
   ExpectTrue(gone);
 }
 
-TEST_F(SalvageReaderTest, KeepsWhatFollowsAHoleInAFileInItsPlace) {
+TEST_P(SalvageReaderTest, KeepsWhatFollowsAHoleInAFileInItsPlace) {
   // A member that lies inside of a file, with others of it behind.
   const auto member =
       std::find_if(sound_->members.begin(), sound_->members.end(), [&](const MemberExtent& m) {
@@ -260,8 +271,8 @@ TEST_F(SalvageReaderTest, KeepsWhatFollowsAHoleInAFileInItsPlace) {
   ExpectTrue(salvaged);
 }
 
-TEST_F(SalvageReaderTest, ADamagedIndexCostsNoEntry) {
-  std::string index = IndexMemberOf("VI", RandomBytes(1, 500));
+TEST_P(SalvageReaderTest, ADamagedIndexCostsNoEntry) {
+  std::string index = IndexMemberOf("VI", RandomBytes(1, 500), GetParam());
   index[2] ^= 1;
   const Salvaged salvaged = Read(sound_->bytes + index, false);
   EXPECT_EQ(salvaged.gaps.size(), 1u);
@@ -270,14 +281,14 @@ TEST_F(SalvageReaderTest, ADamagedIndexCostsNoEntry) {
   EXPECT_TRUE(salvaged.damaged.empty());
 }
 
-TEST_F(SalvageReaderTest, EndsWithTheStoragesErrorWhereThatFails) {
+TEST_P(SalvageReaderTest, EndsWithTheStoragesErrorWhereThatFails) {
   FakeStorage storage;
   storage.Set("a", sound_->bytes);
   storage.on_read_at = [](uint64_t offset, size_t) {
     return offset > 6 * kMiB ? absl::UnavailableError("no answer") : absl::OkStatus();
   };
   const std::unique_ptr<ArchiveFile> file = *ArchiveFile::Open(&storage, "a");
-  SalvageInput input(file.get());
+  SalvageInput input(file.get(), GetParam());
   SalvageReader reader(&input, {});
   absl::StatusOr<const RestoreEntry*> entry = reader.Next();
   while (entry.ok() && *entry != nullptr) entry = reader.Next();

@@ -16,6 +16,9 @@ constexpr int kNoiseMatchPermille = 30;
 // Below this share of positions with a match the search for better ones wins less than 1 % of the
 // block, at four to ten times the price.
 constexpr int kFewMatchPermille = 70;
+// And only where there are many letters. With few, as in hexadecimal digits, short matches abound
+// by chance, and a compressor that knows which ones not to take wins 6 %.
+constexpr int kManyLettersPermille = 700;
 
 // Of noisy windows only every kMatchStride-th is searched for matches, near by and far: a search
 // costs more than the entropy, and noise is what a probe must be done with soonest.
@@ -131,7 +134,8 @@ ProbeResult ProbeBlock(ByteSpan block) {
   result.match_permille = match_sum / static_cast<int>(kProbeWindows);
   if (noise && !repeats) {
     result.promise = Promise::kNothing;
-  } else if (!repeats && result.match_permille < kFewMatchPermille) {
+  } else if (!repeats && result.match_permille < kFewMatchPermille &&
+             result.literal_permille >= kManyLettersPermille) {
     result.promise = Promise::kCodes;
   }
   return result;

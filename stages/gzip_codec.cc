@@ -10,17 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/mutex.h"
+#include "stages/compress_probe.h"
 #include "stages/gzip_member.h"
+#include "stages/isal_deflate.h"
 
 namespace volstream {
 namespace {
-
-// The probe compresses windows spread evenly over the block, at level 1. One window that shrinks
-// by more than a 32nd is reason enough to compress: a block of half text, half noise must not be
-// stored. 8 windows of 2 KiB of each MiB cost about 1 % of compressing it.
-constexpr size_t kProbeWindows = 8;
-constexpr size_t kProbeWindowBytes = 2048;
-constexpr size_t kProbeMinBlockBytes = 8 * kProbeWindows * kProbeWindowBytes;
 
 // A stored deflate block: 1 byte with BFINAL and BTYPE=00, LEN, NLEN, then at most 65535 bytes.
 constexpr size_t kStoredHeaderBytes = 5;
@@ -48,6 +43,27 @@ size_t WriteStored(ByteSpan in, MutableByteSpan out) {
   return static_cast<size_t>(p - out.data());
 }
 
+// Levels below this are ISA-L's 2 and 3: its 1 is no faster than its 2 and larger.
+constexpr int kFirstLibdeflateLevel = 3;
+// Up to this level, blocks in which matches hardly pay are ISA-L's too. From there on time is no
+// object, and libdeflate's last levels make those smaller by a hair.
+constexpr int kLastFastCodesLevel = 9;
+
+// Codes are made anew after this many symbols. Small deflate blocks suit data without matches,
+// where the codes are all there is to win: vectors come out smaller than from libdeflate's levels
+// below
+// 12. A level that is all for speed makes them less often.
+constexpr size_t kMatchTokens = 64 * kKiB;
+constexpr size_t kCodesTokens = 4 * kKiB;
+constexpr size_t kFastCodesTokens = 16 * kKiB;
+
+// At level 6 a block of many letters is worth level 7: there a second more wins most bytes. What is
+// half noise is not (docs/performance.md, "Codec by block").
+int LibdeflateLevel(int level, const ProbeResult& probe) {
+  const bool deeper = level == 6 && probe.literal_permille >= 540 && probe.literal_permille < 700;
+  return deeper ? level + 1 : level;
+}
+
 struct CompressorFree {
   void operator()(libdeflate_compressor* c) const { libdeflate_free_compressor(c); }
 };
@@ -55,24 +71,39 @@ using Compressor = std::unique_ptr<libdeflate_compressor, CompressorFree>;
 
 }  // namespace
 
-struct GzipCodec::Kit {
-  Compressor main;
-  Compressor probe;
-
-  bool WouldShrink(ByteSpan in) const {
-    if (in.size() < kProbeMinBlockBytes) return true;
-    std::array<uint8_t, kProbeWindowBytes> scratch;
-    const size_t stride = (in.size() - kProbeWindowBytes) / (kProbeWindows - 1);
-    for (size_t i = 0; i < kProbeWindows; ++i) {
-      // Zero means that the output did not fit: the window shrank by less than a 32nd.
-      if (libdeflate_deflate_compress(probe.get(), in.data() + i * stride, kProbeWindowBytes,
-                                      scratch.data(),
-                                      kProbeWindowBytes - kProbeWindowBytes / 32) != 0) {
-        return true;
-      }
+// What one call of Encode works with; each is made when it is first needed.
+class GzipCodec::Kit {
+ public:
+  // The bytes written, or 0 when they do not fit. kResourceExhausted without memory.
+  absl::StatusOr<size_t> Compress(int level, const ProbeResult& probe, ByteSpan in,
+                                  MutableByteSpan out) {
+    if (probe.promise == Promise::kCodes && level <= kLastFastCodesLevel) {
+      const bool fast = level < kFirstLibdeflateLevel;
+      return Isal(fast ? &fast_codes_ : &codes_, 1, fast ? kFastCodesTokens : kCodesTokens)
+          ->Compress(in, out);
     }
-    return false;
+    if (level < kFirstLibdeflateLevel) {
+      return Isal(&matches_[level - 1], level + 1, kMatchTokens)->Compress(in, out);
+    }
+    level = LibdeflateLevel(level, probe);
+    Compressor& compressor = by_level_[level];
+    if (compressor == nullptr) compressor.reset(libdeflate_alloc_compressor(level));
+    if (compressor == nullptr) return absl::ResourceExhaustedError("no memory for a compressor");
+    return libdeflate_deflate_compress(compressor.get(), in.data(), in.size(), out.data(),
+                                       out.size());
   }
+
+ private:
+  using Slot = std::unique_ptr<IsalDeflate>;
+  static IsalDeflate* Isal(Slot* slot, int isal_level, size_t tokens) {
+    if (*slot == nullptr) *slot = std::make_unique<IsalDeflate>(isal_level, tokens);
+    return slot->get();
+  }
+
+  Slot codes_;
+  Slot fast_codes_;
+  std::array<Slot, kFirstLibdeflateLevel - 1> matches_;
+  std::array<Compressor, kMaxLevel + 1> by_level_;
 };
 
 absl::StatusOr<std::unique_ptr<GzipCodec>> GzipCodec::Create(int level) {
@@ -95,26 +126,26 @@ absl::StatusOr<EncodedBlock> GzipCodec::Encode(ByteSpan in, MutableByteSpan out)
   if (out.size() < Bound(in.size()) || in.size() > UINT32_MAX - kMiB) {
     return absl::InternalError(absl::StrCat("no room to encode a block of ", in.size(), " bytes"));
   }
-  std::unique_ptr<Kit> kit = TakeKit();
-  if (kit == nullptr) return absl::ResourceExhaustedError("no memory for a compressor");
   const MutableByteSpan body = out.subspan(kGzipHeaderBytes);
   size_t body_bytes = 0;
-  if (kit->WouldShrink(in)) {
+  const ProbeResult probe = ProbeBlock(in);
+  if (probe.promise != Promise::kNothing) {
+    std::unique_ptr<Kit> kit = TakeKit();
     // Room for one byte less than the stored form: zero means "store it".
-    body_bytes = libdeflate_deflate_compress(kit->main.get(), in.data(), in.size(), body.data(),
-                                             StoredBytes(in.size()) - 1);
+    const absl::StatusOr<size_t> compressed =
+        kit->Compress(level_, probe, in, body.first(StoredBytes(in.size()) - 1));
+    ReturnKit(std::move(kit));
+    if (!compressed.ok()) return compressed.status();
+    body_bytes = *compressed;
   }
-  ReturnKit(std::move(kit));
   const bool stored = body_bytes == 0;
   if (stored) body_bytes = WriteStored(in, body);
 
   const size_t member_bytes = kGzipHeaderBytes + body_bytes + kGzipTrailerBytes;
-  WriteGzipHeader(
-      MemberInfo{static_cast<uint32_t>(member_bytes), static_cast<uint32_t>(in.size()),
-                     XXH3_64bits(in.data(), in.size())},
-      out);
-  WriteGzipTrailer(libdeflate_crc32(0, in.data(), in.size()), static_cast<uint32_t>(in.size()),
-                   body.subspan(body_bytes));
+  WriteGzipHeader(MemberInfo{static_cast<uint32_t>(member_bytes), static_cast<uint32_t>(in.size()),
+                             XXH3_64bits(in.data(), in.size())},
+                  out);
+  WriteGzipTrailer(Crc32(in), static_cast<uint32_t>(in.size()), body.subspan(body_bytes));
   return EncodedBlock{member_bytes, stored};
 }
 
@@ -127,11 +158,7 @@ std::unique_ptr<GzipCodec::Kit> GzipCodec::TakeKit() {
       return kit;
     }
   }
-  auto kit = std::make_unique<Kit>();
-  kit->main.reset(libdeflate_alloc_compressor(level_));
-  kit->probe.reset(libdeflate_alloc_compressor(1));
-  if (kit->main == nullptr || kit->probe == nullptr) return nullptr;
-  return kit;
+  return std::make_unique<Kit>();
 }
 
 void GzipCodec::ReturnKit(std::unique_ptr<Kit> kit) {

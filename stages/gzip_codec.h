@@ -1,9 +1,10 @@
-// GzipCodec: BlockCodec that makes one gzip member of each block with libdeflate, or a member of
-// stored deflate blocks (RFC 1951 3.2.4) where the block would not shrink. The home of
-// libdeflate, with inflate_codec.cc.
+// GzipCodec: BlockCodec that makes one gzip member of each block, by what a probe says of it: noise
+// becomes stored deflate blocks (RFC 1951 3.2.4), as does a block that would not shrink; the rest
+// ISA-L compresses at levels 1 and 2 and where matches hardly pay, libdeflate otherwise. The home
+// of libdeflate, with inflate_codec.cc.
 //
-// Threads: Encode is safe for concurrent calls. Compressors are kept and reused, one for each
-// concurrent call at most.
+// Threads: Encode is safe for concurrent calls. Compressors are made when they are first needed,
+// kept and reused: one of each sort for each concurrent call at most.
 #ifndef VOLSTREAM_STAGES_GZIP_CODEC_H_
 #define VOLSTREAM_STAGES_GZIP_CODEC_H_
 
@@ -30,8 +31,7 @@ class GzipCodec : public BlockCodec {
   absl::StatusOr<EncodedBlock> Encode(ByteSpan in, MutableByteSpan out) override;
 
  private:
-  // A level's compressor and the one that probes at level 1.
-  struct Kit;
+  class Kit;
   explicit GzipCodec(int level);
   std::unique_ptr<Kit> TakeKit() ABSL_LOCKS_EXCLUDED(mu_);
   void ReturnKit(std::unique_ptr<Kit> kit) ABSL_LOCKS_EXCLUDED(mu_);

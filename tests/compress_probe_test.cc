@@ -52,12 +52,16 @@ TEST(CompressProbe, TextAndZerosPromiseMatches) {
   EXPECT_EQ(PromiseOf(std::string(kMiB, '\0')), Promise::kMatches);
 }
 
-TEST(CompressProbe, NoiseOfFewLettersPromisesCodes) {
+TEST(CompressProbe, NoiseOfManyLettersPromisesCodes) {
   constexpr std::string_view k64 =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   EXPECT_EQ(PromiseOf(Drawn(k64, kMiB)), Promise::kCodes);
+}
+
+// Chance makes many short matches of few letters: which to take decides the size.
+TEST(CompressProbe, NoiseOfFewLettersPromisesMatches) {
   const ProbeResult result = ProbeBlock(Bytes(Drawn("0123456789abcdef", kMiB)));
-  EXPECT_EQ(result.promise, Promise::kCodes);
+  EXPECT_EQ(result.promise, Promise::kMatches);
   EXPECT_NEAR(result.literal_permille, 500, 5);
   EXPECT_LT(result.match_permille, 30);
 }

@@ -126,6 +126,40 @@ TEST(GzipCodec, CompressesABlockThatIsHalfNoise) {
   EXPECT_LT(encoded.member.size(), kMiB * 3 / 4);
 }
 
+// Letters without matches take the fast way, which must not cost what it saves.
+TEST(GzipCodec, CodesNoiseOfManyLettersTightly) {
+  std::string in = RandomBytes(21, kMiB);
+  for (char& c : in) c = static_cast<char>('0' + (static_cast<uint8_t>(c) & 63));
+  for (const int level : {1, 6, 9, 12}) {
+    const Encoded encoded = Encode(Codec(level).get(), in);
+    EXPECT_FALSE(encoded.stored) << level;
+    EXPECT_LT(encoded.member.size(), kMiB * 0.757) << level;
+    EXPECT_TRUE(Gunzip(encoded.member) == in) << level;
+  }
+}
+
+TEST(GzipCodec, HigherLevelsMakeTextSmaller) {
+  const std::string in = Text(kMiB);
+  size_t before = in.size();
+  for (const int level : {1, 3, 6, 12}) {
+    const size_t bytes = Encode(Codec(level).get(), in).member.size();
+    EXPECT_LT(bytes, before) << level;
+    before = bytes;
+  }
+}
+
+// A compressor that was used before must not show it: equal bytes give equal members.
+TEST(GzipCodec, MembersDoNotDependOnWhatCameBefore) {
+  for (const int level : {1, 2, 6}) {
+    const std::unique_ptr<GzipCodec> codec = Codec(level);
+    const std::string wanted = Encode(Codec(level).get(), Text(300'000)).member;
+    for (const Kind& kind : kKinds) {
+      Encode(codec.get(), kind.make(500'000));
+      EXPECT_TRUE(Encode(codec.get(), Text(300'000)).member == wanted) << level << kind.name;
+    }
+  }
+}
+
 TEST(GzipCodec, MembersOneAfterAnotherAreOneStream) {
   const std::unique_ptr<GzipCodec> codec = Codec(6);
   const std::string stream =

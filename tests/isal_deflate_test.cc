@@ -1,0 +1,105 @@
+// IsalDeflate: what it makes is deflate that others read, whatever it compressed before and however
+// little room it has.
+#include "stages/isal_deflate.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "stages/digest.h"
+#include "stages/gzip_member.h"
+#include "tests/support/tar_reader.h"
+#include "tests/support/tree.h"
+
+namespace volstream {
+namespace {
+
+std::string Text(size_t bytes) {
+  std::string text;
+  for (uint64_t i = 0; text.size() < bytes; ++i) {
+    text += "line " + std::to_string(i * i) + " of the volume's log\n";
+  }
+  text.resize(bytes);
+  return text;
+}
+
+// Empty when it does not fit `room` bytes.
+std::string Compress(IsalDeflate* deflate, const std::string& in, size_t room) {
+  std::string out(room, '\0');
+  out.resize(deflate->Compress(
+      AsBytes(in), MutableByteSpan(reinterpret_cast<uint8_t*>(out.data()), out.size())));
+  return out;
+}
+
+std::string AsMember(const std::string& in, const std::string& deflated) {
+  std::vector<uint8_t> frame(kGzipHeaderBytes + kGzipTrailerBytes);
+  WriteGzipHeader(MemberInfo{}, frame);
+  WriteGzipTrailer(Crc32(AsBytes(in)), static_cast<uint32_t>(in.size()),
+                   MutableByteSpan(frame).subspan(kGzipHeaderBytes));
+  std::string member(frame.begin(), frame.begin() + kGzipHeaderBytes);
+  return member + deflated + std::string(frame.begin() + kGzipHeaderBytes, frame.end());
+}
+
+class IsalDeflateLevels : public ::testing::TestWithParam<std::tuple<int, size_t>> {
+ protected:
+  IsalDeflate Make() const { return IsalDeflate(std::get<0>(GetParam()), std::get<1>(GetParam())); }
+};
+
+TEST_P(IsalDeflateLevels, GivesBackAllSizes) {
+  IsalDeflate deflate = Make();
+  for (const size_t bytes : {0, 1, 2, 100, 32767, 65536, 1'000'003}) {
+    for (const std::string& in : {Text(bytes), std::string(bytes, 'x'), RandomBytes(9, bytes)}) {
+      const std::string out = Compress(&deflate, in, in.size() + in.size() / 100 + 100);
+      ASSERT_FALSE(out.empty()) << bytes;
+      EXPECT_TRUE(Gunzip(AsMember(in, out)) == in) << bytes;
+    }
+  }
+}
+
+TEST_P(IsalDeflateLevels, SameBytesGiveTheSameWhateverCameBefore) {
+  IsalDeflate first = Make();
+  IsalDeflate second = Make();
+  const std::string in = Text(300'000);
+  const std::string wanted = Compress(&first, in, in.size());
+  for (const std::string& before :
+       {RandomBytes(3, 500'000), Text(700'001), std::string(90'000, '\0')}) {
+    Compress(&second, before, before.size() + 100'000);
+    EXPECT_TRUE(Compress(&second, in, in.size()) == wanted);
+  }
+}
+
+// Into buffers of exactly the room, so that ASan sees what the C code writes too far; the last byte
+// shows the rest.
+TEST_P(IsalDeflateLevels, WritesNothingBehindTheRoomItHas) {
+  IsalDeflate deflate = Make();
+  for (const std::string& in : {Text(200'000), RandomBytes(4, 200'000)}) {
+    const size_t whole = Compress(&deflate, in, in.size() + 10'000).size();
+    for (const size_t missing : {size_t{1}, size_t{2}, size_t{7}, size_t{8}, size_t{9}, size_t{64},
+                                 whole / 2, whole - 1, whole}) {
+      std::string out(whole + 64, '\x5a');
+      const size_t room = whole - missing;
+      EXPECT_EQ(deflate.Compress(AsBytes(in),
+                                 MutableByteSpan(reinterpret_cast<uint8_t*>(out.data()), room)),
+                0u)
+          << missing;
+      EXPECT_EQ(out.substr(room), std::string(out.size() - room, '\x5a')) << missing;
+    }
+    // It wants a word of room to spare.
+    EXPECT_EQ(Compress(&deflate, in, whole + 16).size(), whole);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, IsalDeflateLevels,
+                         ::testing::Combine(::testing::Values(1, 2, 3),
+                                            ::testing::Values(size_t{1024}, size_t{4096},
+                                                              size_t{65536})));
+
+TEST(IsalDeflate, Crc32IsThatOfTheStandardsExample) {
+  EXPECT_EQ(Crc32(AsBytes(std::string("123456789"))), 0xcbf43926u);
+  EXPECT_EQ(Crc32({}), 0u);
+}
+
+}  // namespace
+}  // namespace volstream

@@ -34,15 +34,23 @@ absl::StatusOr<KernelTimes> TimeShare(const KernelPlan& plan, size_t first, size
   // Touched before the clock starts: the pipeline reuses its buffers as well.
   std::vector<uint8_t> in(plan.block_bytes, 1);
   std::vector<uint8_t> out(plan.codec->Bound(plan.block_bytes), 1);
-  std::vector<uint8_t> part(plan.part_bytes, 1);
+  StreamHasher hasher(EqualParts(plan.part_bytes), plan.stream_md5);
+  std::vector<std::vector<uint8_t>> parts(hasher.BatchParts(),
+                                          std::vector<uint8_t>(plan.part_bytes, 1));
+  std::vector<PartBytes> full;  // and the open part is the next of `parts`
+  uint64_t part_index = 0;
   size_t part_used = 0;
-  StreamHasher stream_hasher;
   KernelTimes times;
   const double cpu_start_seconds = ThreadCpuSeconds();
   LapTimer timer(&times);
-  const auto digest_part = [&plan, &part, &part_used, &timer] {
-    plan.hasher->Hash(ByteSpan(part).first(part_used), plan.want_sha256);
+  const auto end_part = [&] {
+    full.push_back({part_index++, ByteSpan(parts[full.size()]).first(part_used)});
     part_used = 0;
+  };
+  const auto digest_parts = [&] {
+    std::vector<PartDigest> digests(full.size());
+    hasher.Hash(full, plan.want_sha256, digests);
+    full.clear();
     timer.Lap(Kernel::kPartDigest);
   };
   for (size_t i = first; i < plan.blocks.size(); i += stride) {
@@ -52,20 +60,24 @@ absl::StatusOr<KernelTimes> TimeShare(const KernelPlan& plan, size_t first, size
                         plan.codec->Encode(ByteSpan(in).first(filled), out));
     timer.Lap(Kernel::kEncode);
     ByteSpan encoded = ByteSpan(out).first(block.bytes);
-    VS_RETURN_IF_ERROR(stream_hasher.OnBlock(BlockRecord(), encoded));
+    VS_RETURN_IF_ERROR(hasher.OnBlock(BlockRecord(), encoded));
     timer.Lap(Kernel::kStreamDigest);
     times.source_bytes += filled;
     times.encoded_bytes += encoded.size();
     while (!encoded.empty()) {
+      std::vector<uint8_t>& part = parts[full.size()];
       const size_t count = std::min(encoded.size(), part.size() - part_used);
       std::memcpy(part.data() + part_used, encoded.data(), count);
       part_used += count;
       encoded = encoded.subspan(count);
       timer.Lap(Kernel::kCopy);
-      if (part_used == part.size()) digest_part();
+      if (part_used < part.size()) continue;
+      end_part();
+      if (full.size() == parts.size()) digest_parts();
     }
   }
-  if (part_used > 0) digest_part();
+  if (part_used > 0) end_part();
+  if (!full.empty()) digest_parts();
   times.cpu_seconds = ThreadCpuSeconds() - cpu_start_seconds;
   return times;
 }

@@ -20,8 +20,8 @@ std::string_view KernelName(Kernel kernel);
 struct KernelPlan {
   BlockSource* source = nullptr;  // Fill is called, Next is not
   BlockCodec* codec = nullptr;
-  const PartHasher* hasher = nullptr;
   bool want_sha256 = false;
+  bool stream_md5 = true;
   std::vector<BlockTicket> blocks;  // a sample of the stream
   size_t block_bytes = 0;
   size_t part_bytes = 0;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "engine/stage.h"
@@ -48,11 +49,8 @@ class CopyCodec : public BlockCodec {
 
 class NullHasher : public PartHasher {
  public:
-  PartDigest Hash(ByteSpan bytes, bool want_sha256) const override {
-    (void)bytes;
-    (void)want_sha256;
-    return PartDigest();
-  }
+  void Hash(std::span<const PartBytes> /*parts*/, bool /*want_sha256*/,
+            std::span<PartDigest> /*digests*/) override {}
 };
 
 }  // namespace volstream::bench

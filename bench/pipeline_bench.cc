@@ -40,6 +40,7 @@ struct Flags {
   int workers = 0;
   int repeat = 5;
   bool sha256 = false;
+  bool stream_md5 = true;
   std::string corpus = "mixed";
   std::string json_path;
 };
@@ -97,9 +98,8 @@ std::array<std::vector<BlockTicket>, 2> SampleBlocks(const Flags& flags) {
 
 absl::StatusOr<Round> RunRound(const Flags& flags, const Corpus& corpus) {
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<GzipCodec> codec, GzipCodec::Create(flags.level));
-  const Md5PartHasher hasher;
   CorpusSource source(&corpus, flags.bytes);
-  KernelPlan plan{&source, codec.get(),       &hasher,         flags.sha256,
+  KernelPlan plan{&source, codec.get(),       flags.sha256,    flags.stream_md5,
                   {},      flags.block_bytes, flags.part_bytes};
   std::array<std::vector<BlockTicket>, 2> sample = SampleBlocks(flags);
   const int workers = ResolveWorkers(flags.workers);
@@ -110,8 +110,7 @@ absl::StatusOr<Round> RunRound(const Flags& flags, const Corpus& corpus) {
     VS_ASSIGN_OR_RETURN(round.together, TimeKernels(plan, workers));
   }
 
-  Md5PartHasher run_hasher;
-  StreamHasher stream_hasher;
+  StreamHasher hasher(EqualParts(flags.part_bytes), flags.stream_md5);
   NullSink sink(flags.sha256);
   PipelineOptions options;
   options.memory_bytes = flags.memory_bytes;
@@ -122,8 +121,7 @@ absl::StatusOr<Round> RunRound(const Flags& flags, const Corpus& corpus) {
   round.base_rss_bytes = ResidentBytes();
   const double cpu_start_seconds = ProcessCpuSeconds();
   const RunReport report =
-      Pipeline(options, PipelineJob{&source, codec.get(), &run_hasher, {&stream_hasher}, {&sink}})
-          .Run();
+      Pipeline(options, PipelineJob{&source, codec.get(), &hasher, {&hasher}, {&sink}}).Run();
   round.cpu_seconds = ProcessCpuSeconds() - cpu_start_seconds;
   round.peak_rss_bytes = PeakResidentBytes();
   VS_RETURN_IF_ERROR(report.status);
@@ -254,6 +252,7 @@ Json ToJson(const Flags& flags, const std::vector<Round>& rounds) {
             {"block_bytes", flags.block_bytes},
             {"kernel_bytes", flags.kernel_bytes},
             {"sha256", flags.sha256},
+            {"stream_md5", flags.stream_md5},
             {"rounds", flags.repeat},
             {"blocks", stats.blocks},
             {"blocks_stored", stats.blocks_stored},
@@ -334,6 +333,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", flags.seed);
   app.add_option("--repeat", flags.repeat, "rounds")->check(CLI::PositiveNumber);
   app.add_flag("--sha256", flags.sha256, "the sink asks for the SHA-256 of each part");
+  app.add_flag("!--no-stream-md5", flags.stream_md5, "parts are hashed by themselves");
   app.add_option("--json", flags.json_path, "also write the result to this file");
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = volstream::bench::Main(flags);

@@ -92,7 +92,8 @@ class Upload {
         }
         done += static_cast<size_t>(got);
       }
-      part->digest = hasher_.Hash(part->data(), sink_->WantsSha256());
+      const PartBytes bytes{index, part->data()};
+      hasher_.Hash({&bytes, 1}, sink_->WantsSha256(), {&part->digest, 1});
       summary_.parts[index] = {part->offset, part->bytes, part->digest};
       sink_->Put(std::move(part), [this](absl::Status status) {
         if (!status.ok()) Fail(std::move(status));
@@ -113,7 +114,7 @@ class Upload {
   PartSink* const sink_;
   std::counting_semaphore<1024> free_;
   std::unique_ptr<BufferPool> pool_;
-  const Md5PartHasher hasher_;
+  Md5PartHasher hasher_;
   std::atomic<uint64_t> next_{0};
   StreamSummary summary_;
   Mutex mu_;

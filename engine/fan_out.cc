@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "engine/check.h"
 #include "engine/mutex.h"
 #include "engine/status_macros.h"
@@ -64,7 +65,7 @@ void FanOut::Begin(const StreamShape& shape) {
 }
 
 void FanOut::Deliver(std::shared_ptr<const Part> part) {
-  std::vector<std::pair<size_t, PartSink*>> live;
+  absl::InlinedVector<std::pair<size_t, PartSink*>, 4> live;
   {
     MutexLock lock(&mu_);
     for (size_t i = 0; i < lanes_.size(); ++i) {

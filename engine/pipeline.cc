@@ -22,6 +22,8 @@
 #include "engine/handoff.h"
 #include "engine/mutex.h"
 #include "engine/part_assembler.h"
+#include "engine/part_batcher.h"
+#include "engine/part_delivery.h"
 #include "engine/start_threads.h"
 #include "engine/status_macros.h"
 #include "engine/ticker.h"
@@ -65,10 +67,10 @@ class Pipeline::Impl {
     Handoff handoff;
   };
 
-  // A full part on its way to the sinks. Made by the assembler, deleted once delivered.
+  // Full parts on their way to the sinks. Made by the assembler, deleted once delivered.
   struct PartJob {
     Impl* run = nullptr;
-    std::shared_ptr<Part> part;
+    PartBatch parts;
     Handoff handoff;
   };
 
@@ -93,7 +95,8 @@ class Pipeline::Impl {
   void LeaveSource();
   void AssembleInOrder(Block* block, OrderedPorts* ports);
   absl::Status Observe(const BlockRecord& record, ByteSpan encoded);
-  void HashAndDeliver(std::shared_ptr<Part> part);
+  absl::Status Append(ByteSpan encoded, std::vector<PartBatch>* batches);
+  void HashAndDeliver(PartBatch parts);
   absl::Status AppendTail();
   void FinishStream();
   RunStats Stats() const;
@@ -110,7 +113,6 @@ class Pipeline::Impl {
 
   FirstError error_;
   FanOut fan_out_;
-  bool want_sha256_ = false;
 
   // Guards the pointer alone, for Stop() and Snapshot(); the pool has a lock of its own.
   mutable Mutex pool_mu_;
@@ -123,12 +125,11 @@ class Pipeline::Impl {
   // The serial node's, then the caller's once the graph is idle.
   Handoff serial_;
   std::optional<PartAssembler> assembler_;
+  std::optional<PartBatcher> batcher_;
   uint64_t blocks_out_ = 0;
   uint64_t blocks_stored_ = 0;
   uint64_t source_bytes_ = 0;
-  // Each part writes the slot of its own index.
-  mutable Mutex parts_mu_;
-  std::vector<PartRecord> parts_ ABSL_GUARDED_BY(parts_mu_);
+  std::optional<PartDelivery> delivery_;
 };
 
 RunReport Pipeline::Impl::Run() {
@@ -139,7 +140,6 @@ RunReport Pipeline::Impl::Run() {
     report.status = shape.status();
     return report;
   }
-  want_sha256_ = fan_out_.WantsSha256();
   {
     MutexLock lock(&pool_mu_);
     pool_ = std::make_unique<BufferPool>(
@@ -148,6 +148,8 @@ RunReport Pipeline::Impl::Run() {
   }
   if (error_.failed()) Stop();  // a Cancel that came before there was a pool to close
   assembler_.emplace(run_pool_);
+  batcher_.emplace(*shape, job_.hasher->BatchParts());
+  delivery_.emplace(job_.hasher, &fan_out_, &counter(Stage::kPartHash));
   blocks_ = std::make_unique<Block[]>(shape->slab_count);
   Ticker ticker(options_.on_progress ? options_.progress_interval : absl::InfiniteDuration(),
                 [this] { options_.on_progress(Snapshot()); });
@@ -165,10 +167,7 @@ RunReport Pipeline::Impl::Run() {
     error_.Set(absl::DataLossError(absl::StrCat("of ", blocks_in_, " blocks read only ",
                                                 blocks_out_, " came out of the pipeline")));
   }
-  {
-    MutexLock lock(&parts_mu_);
-    report.summary.parts = std::move(parts_);
-  }
+  report.summary.parts = delivery_->TakeRecords();
   report.summary.bytes = assembler_->bytes();
   // Once: a Cancel from here on comes too late to undo what the sinks make visible.
   report.status = error_.status();
@@ -191,6 +190,7 @@ RunReport Pipeline::Impl::Run() {
   if (options_.on_progress) options_.on_progress(Snapshot());
   report.stats = Stats();
   assembler_.reset();
+  batcher_.reset();
   return report;
 }
 
@@ -225,7 +225,7 @@ struct Pipeline::Impl::Graph {
       graph, flow::unlimited, [](PartMessage message) {
         message->handoff.Take();
         const std::unique_ptr<PartJob> job(message);
-        job->run->HashAndDeliver(std::move(job->part));
+        job->run->HashAndDeliver(std::move(job->parts));
         return flow::continue_msg();
       }};
 
@@ -338,11 +338,22 @@ absl::Status Pipeline::Impl::Observe(const BlockRecord& record, ByteSpan encoded
   return absl::OkStatus();
 }
 
+// Adds to `batches` what has become full and is to be hashed now.
+absl::Status Pipeline::Impl::Append(ByteSpan encoded, std::vector<PartBatch>* batches) {
+  std::vector<std::shared_ptr<Part>> full;
+  const absl::Status status = assembler_->Append(encoded, &full);
+  for (std::shared_ptr<Part>& part : full) {
+    PartBatch batch = batcher_->Add(std::move(part));
+    if (!batch.empty()) batches->push_back(std::move(batch));
+  }
+  return status;
+}
+
 void Pipeline::Impl::AssembleInOrder(Block* block, OrderedPorts* ports) {
   VS_CHECK(block->seq == blocks_out_);
   ++blocks_out_;
   const ByteSpan encoded = block->lease.out().first(block->encoded.bytes);
-  std::vector<std::shared_ptr<Part>> full;
+  std::vector<PartBatch> batches;
   if (!error_.failed() && !encoded.empty()) {
     const BlockRecord record{source_bytes_, block->source_bytes, assembler_->bytes(),
                              encoded.size(), block->encoded.stored};
@@ -351,7 +362,7 @@ void Pipeline::Impl::AssembleInOrder(Block* block, OrderedPorts* ports) {
     if (!status.ok()) error_.Set(status);
     StageTimer timer(&counter(Stage::kAssemble));
     block->lease.Settle(encoded.size());
-    const absl::Status appended = assembler_->Append(encoded, &full);
+    const absl::Status appended = Append(encoded, &batches);
     if (!appended.ok()) error_.Set(appended);
     timer.Stop(encoded.size(), encoded.size());
     source_bytes_ += block->source_bytes;
@@ -360,27 +371,19 @@ void Pipeline::Impl::AssembleInOrder(Block* block, OrderedPorts* ports) {
   serial_.Pass();
   // Out of the slot first: once the slab is free, the slot is the next block's.
   BlockLease(std::move(block->lease)).Release();
-  for (std::shared_ptr<Part>& part : full) {
+  for (PartBatch& parts : batches) {
     auto job = std::make_unique<PartJob>();
     job->run = this;
-    job->part = std::move(part);
+    job->parts = std::move(parts);
     job->handoff.Pass();
     std::get<0>(*ports).try_put(job.release());
   }
 }
 
-void Pipeline::Impl::HashAndDeliver(std::shared_ptr<Part> part) {
+void Pipeline::Impl::HashAndDeliver(PartBatch parts) {
   if (error_.failed()) return;
-  const absl::Status status = Guarded([this, &part] {
-    StageTimer timer(&counter(Stage::kPartHash));
-    part->digest = job_.hasher->Hash(part->data(), want_sha256_);
-    timer.Stop(part->bytes, part->bytes);
-    {
-      MutexLock lock(&parts_mu_);
-      if (parts_.size() <= part->index) parts_.resize(part->index + 1);
-      parts_[part->index] = PartRecord{part->offset, part->bytes, part->digest};
-    }
-    fan_out_.Deliver(std::move(part));
+  const absl::Status status = Guarded([this, &parts] {
+    delivery_->Deliver(std::move(parts));
     return absl::OkStatus();
   });
   if (!status.ok()) error_.Set(status);
@@ -397,13 +400,13 @@ absl::Status Pipeline::Impl::AppendTail() {
     encode.Stop(0, bytes);
     const ByteSpan encoded = lease.out().first(bytes);
     VS_RETURN_IF_ERROR(Observe({source_bytes_, 0, assembler_->bytes(), bytes, false}, encoded));
-    std::vector<std::shared_ptr<Part>> full;
+    std::vector<PartBatch> batches;
     StageTimer timer(&counter(Stage::kAssemble));
     lease.Settle(bytes);
-    VS_RETURN_IF_ERROR(assembler_->Append(encoded, &full));
+    VS_RETURN_IF_ERROR(Append(encoded, &batches));
     timer.Stop(bytes, bytes);
     lease.Release();
-    for (std::shared_ptr<Part>& part : full) HashAndDeliver(std::move(part));
+    for (PartBatch& parts : batches) HashAndDeliver(std::move(parts));
   }
 }
 
@@ -412,13 +415,15 @@ void Pipeline::Impl::FinishStream() {
     const absl::Status status = Guarded([this] { return AppendTail(); });
     if (!status.ok()) error_.Set(status);
   }
+  PartBatch parts = batcher_->TakeAll();
   if (error_.failed()) return;
   absl::StatusOr<std::shared_ptr<Part>> last = assembler_->Flush();
   if (!last.ok()) {
     error_.Set(last.status());
-  } else if (*last != nullptr) {
-    HashAndDeliver(*std::move(last));
+    return;
   }
+  if (*last != nullptr) parts.push_back(*std::move(last));
+  if (!parts.empty()) HashAndDeliver(std::move(parts));
 }
 
 Progress Pipeline::Impl::Snapshot() const {
@@ -447,7 +452,7 @@ RunStats Pipeline::Impl::Stats() const {
   stats.admit_waits = usage.admit_waits;
   stats.admit_wait = absl::Nanoseconds(usage.admit_wait_ns);
   for (int i = 0; i < kStageCount; ++i) stats.stages[i] = counters_[i].Snapshot();
-  stats.parts = counters_[static_cast<int>(Stage::kPartHash)].Snapshot().calls;
+  stats.parts = delivery_->parts();
   return stats;
 }
 

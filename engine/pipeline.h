@@ -1,7 +1,7 @@
 // Pipeline: one run of the engine, from a source to any number of sinks over bounded memory.
 //
 //   source thread ==Admit==> [fill + encode: parallel] -> [order] -> [assemble + observe: serial]
-//       -> [part digest: parallel] -> every live sink
+//       -> [part digest, of one part or of several at once: parallel] -> every live sink
 //
 // Order: the encoded stream is the concatenation of the encoded blocks in source order, whatever
 // order the workers finish in.

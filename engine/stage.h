@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,11 +99,25 @@ class StreamTail {
   virtual absl::StatusOr<size_t> Next(uint64_t encoded_offset, MutableByteSpan out) = 0;
 };
 
-// PartHasher computes the digests of one part. Safe for concurrent calls.
+// A part to be hashed.
+struct PartBytes {
+  uint64_t index = 0;
+  ByteSpan bytes;
+};
+
+// PartHasher computes the digests of parts. Safe for concurrent calls.
 class PartHasher {
  public:
   virtual ~PartHasher() = default;
-  virtual PartDigest Hash(ByteSpan bytes, bool want_sha256) const = 0;
+
+  // With so many parts in one call each costs the least. The pipeline then holds full parts back
+  // until they are that many, within bounds of its own. Callable at any time, always the same.
+  virtual size_t BatchParts() const { return 1; }
+
+  // digests[i] becomes that of parts[i], which follow each other in the stream. Each part comes
+  // once, and after the observers have seen all of its bytes. REQUIRES: as many digests as parts.
+  virtual void Hash(std::span<const PartBytes> parts, bool want_sha256,
+                    std::span<PartDigest> digests) = 0;
 };
 
 // What a sink may know before the first byte.

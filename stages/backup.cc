@@ -345,8 +345,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
                       ChooseParts(plan.get(), index->MaxBytes(), limits, pipeline_options,
                                   codec->Bound(pipeline_options.block_bytes)));
 
-  Md5PartHasher part_hasher;
-  StreamHasher stream_hasher;
+  StreamHasher hasher(pipeline_options.parts, options_.stream_md5);
   std::vector<std::unique_ptr<PartSink>> sinks;
   std::vector<size_t> sink_destination;  // index into report->destinations
   for (size_t i = 0; i < storages_.size(); ++i) {
@@ -360,7 +359,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     sink_destination.push_back(i);
   }
   VS_RETURN_IF_ERROR(FailedDestination(*report));
-  PipelineJob job{source.get(), codec.get(), &part_hasher, {&stream_hasher}, {}};
+  PipelineJob job{source.get(), codec.get(), &hasher, {&hasher}, {}};
   job.observers.push_back(index.get());
   job.tail = index.get();
   StreamLimit stream_limit(pipeline_options.parts, limits);
@@ -389,7 +388,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   report->stats = run.stats;
   if (!run.status.ok()) return run.status;
 
-  const StreamDigests digests = stream_hasher.Finish();
+  const StreamDigests digests = hasher.Finish();
   Receipt& receipt = report->receipt;
   receipt.archive = name;
   receipt.bytes = run.summary.bytes;

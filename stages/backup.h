@@ -49,7 +49,10 @@ struct BackupOptions {
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together
   size_t part_bytes = 0;               // of equal parts; 0 = chosen from the plan
   int workers = 0;                     // 0 = one a core
-  PlanOptions plan;                    // what of the source is taken, and how
+  // Whether the receipt is to have the MD5 of the archive. It is one chain from the first byte to
+  // the last, which no more cores make faster; parts and XXH3 are checked without it as well.
+  bool stream_md5 = true;
+  PlanOptions plan;  // what of the source is taken, and how
   bool stop_on_destination_failure = false;
   // Takes the lock of the name at each destination before anything is read (stages/storage_lock.h).
   // A lock that another run has ends the run, with ErrorKind::kBusy, whatever the destinations

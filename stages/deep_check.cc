@@ -150,7 +150,8 @@ absl::Status Check::ReadOwn(ArchiveFormat format, ArchiveIndex* index) {
   options.memory_bytes = options_.memory_bytes;
   options.workers = options_.workers;
   options.connections = options_.connections;
-  options.want_md5 = true;
+  options.want_md5 = options_.want_md5;
+  options.want_xxh3 = true;
   options.on_member = [this](const MemberExtent& member) { members_.Add(member); };
   if (index != nullptr) {
     options.max_member_bytes = index->footer().max_member_bytes;
@@ -165,6 +166,8 @@ absl::Status Check::ReadOwn(ArchiveFormat format, ArchiveIndex* index) {
                                             index->footer().tar_bytes));
   }
   result_.md5 = input->archive_md5();
+  result_.xxh3 = input->archive_xxh3();
+  result_.complete = true;
   return index == nullptr ? absl::OkStatus() : CompareMembers(index);
 }
 
@@ -185,11 +188,12 @@ absl::StatusOr<DeepCheckResult> Check::Run() {
     RangeInputOptions ranges;
     ranges.memory_bytes = options_.memory_bytes / 2;
     ranges.connections = options_.connections;
-    ranges.want_md5 = true;
+    ranges.want_md5 = options_.want_md5;
     InflatedInput input(file_, ranges);
     CountedInput counted(&input);
     const absl::Status status = Read(&counted, nullptr);
     if (status.ok()) result_.md5 = input.FinishMd5();
+    result_.complete = status.ok();
     VS_RETURN_IF_ERROR(Note(WithContext(status, file_->Url())));
     return result_;
   }

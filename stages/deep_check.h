@@ -17,11 +17,15 @@ struct DeepCheckOptions {
   int workers = 0;
   int connections = 8;
   bool is_tar = true;                            // else any stream, as NAME.gz
+  bool want_md5 = true;                          // one core's work for all of the archive
   const std::atomic<bool>* cancelled = nullptr;  // may be null
 };
 
 struct DeepCheckResult {
-  std::string md5;  // of the archive; empty if it could not be read to its end
+  bool complete = false;  // the archive could be read to its end
+  // Of the archive, if complete. The MD5 if it was wanted, XXH3 if volstream's members make it up.
+  std::string md5;
+  std::string xxh3;
   uint64_t entries = 0;
   uint64_t tar_bytes = 0;
 };

@@ -33,7 +33,8 @@ constexpr size_t kProbeBytes = 4 * kKiB;
 // Nobody asks for digests of these parts.
 class NoHasher : public PartHasher {
  public:
-  PartDigest Hash(ByteSpan /*bytes*/, bool /*want_sha256*/) const override { return PartDigest(); }
+  void Hash(std::span<const PartBytes> /*parts*/, bool /*want_sha256*/,
+            std::span<PartDigest> /*digests*/) override {}
 };
 
 class MemberObserver : public StreamObserver {

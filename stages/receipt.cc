@@ -27,7 +27,7 @@ std::string Receipt::ToJson() const {
   json["volstream_receipt"] = kVersion;
   json["archive"] = archive;
   json["bytes"] = bytes;
-  json["md5"] = md5;
+  if (!md5.empty()) json["md5"] = md5;
   json["xxh3"] = xxh3;
   json["etag"] = etag;
   if (!object.empty()) json["object"] = object;

@@ -18,7 +18,7 @@ namespace volstream {
 struct Receipt {
   std::string archive;  // object name, without the destination
   uint64_t bytes = 0;   // of the archive
-  std::string md5;      // of the archive
+  std::string md5;      // of the archive; empty if the backup was made without
   std::string xxh3;
   std::string etag;  // as the destination gave it; empty where it gives none
   // What the destination says of the object: "proof", "encryption", "version_id", "checksum".

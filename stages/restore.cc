@@ -50,6 +50,12 @@ absl::Status Compare(const Receipt& receipt, const Digests& digests, const std::
   const std::string& expected = by_xxh3 ? receipt.xxh3 : receipt.md5;
   const std::string& found = by_xxh3 ? digests.xxh3 : digests.md5;
   if (found == expected) return absl::OkStatus();
+  if (expected.empty()) {
+    return MakeError(ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
+                     absl::StrCat(url,
+                                  " is not made of volstream's members, as its receipt says; "
+                                  "what was restored cannot be trusted"));
+  }
   return MakeError(
       ErrorKind::kIntegrity, absl::StatusCode::kDataLoss,
       absl::StrCat(url, ": bytes differ: its ", by_xxh3 ? "XXH3" : "MD5", " is ", found,

@@ -177,23 +177,30 @@ void PutMagic(Ustar* header) {
   PutText("00", header->version);
 }
 
-void AppendPaxHeader(std::string_view path, std::string_view records, std::string* out) {
+// The header of the extended header whose records, of `bytes`, follow.
+void AppendPaxHeader(std::string_view path, size_t bytes, std::string* out) {
+  constexpr std::string_view kDirectory = "./PaxHeaders/";
   Ustar header{};
   std::string_view base = path.substr(0, path.find_last_not_of('/') + 1);
   base = base.substr(base.rfind('/') + 1);
   // A reader that knows no pax makes a file of this name; keep it recognisable.
-  PutText(std::string("./PaxHeaders/").append(base.substr(0, 80)), header.name);
+  kDirectory.copy(header.name, kDirectory.size());
+  base.copy(header.name + kDirectory.size(), 80);
   PutOctal(0644, header.mode);
   PutOctal(0, header.uid);
   PutOctal(0, header.gid);
-  PutOctal(records.size(), header.size);
+  PutOctal(bytes, header.size);
   PutOctal(0, header.mtime);
   header.type = 'x';
   PutMagic(&header);
   PutChecksum(&header);
   AppendHeader(header, out);
-  out->append(records);
-  out->append(TarPadded(records.size()) - records.size(), '\0');
+}
+
+size_t RecordBytes(const TarEntry& entry) {
+  RecordCounter counter;
+  PutRecords(entry, &counter);
+  return counter.bytes;
 }
 
 }  // namespace
@@ -205,15 +212,24 @@ void AppendPaxRecord(std::string_view keyword, std::string_view value, std::stri
 }
 
 size_t TarHeaderBytes(const TarEntry& entry) {
-  RecordCounter counter;
-  PutRecords(entry, &counter);
-  return kTarBlockBytes + (counter.bytes == 0 ? 0 : kTarBlockBytes + TarPadded(counter.bytes));
+  const size_t records = RecordBytes(entry);
+  return kTarBlockBytes + (records == 0 ? 0 : kTarBlockBytes + TarPadded(records));
 }
 
 std::string TarHeaderOf(const TarEntry& entry) {
-  std::string records;
-  RecordWriter writer{&records};
-  PutRecords(entry, &writer);
+  std::string out;
+  AppendTarHeader(entry, &out);
+  return out;
+}
+
+void AppendTarHeader(const TarEntry& entry, std::string* out) {
+  if (const size_t records = RecordBytes(entry); records > 0) {
+    out->reserve(out->size() + 2 * kTarBlockBytes + TarPadded(records));
+    AppendPaxHeader(entry.path, records, out);
+    RecordWriter writer{out};
+    PutRecords(entry, &writer);
+    out->append(TarPadded(records) - records, '\0');
+  }
   Ustar header{};
   if (entry.sparse) {
     PutText(SparsePlaceholder(entry.path), header.name);
@@ -238,12 +254,7 @@ std::string TarHeaderOf(const TarEntry& entry) {
   PutOctal(entry.device_major, header.device_major);
   PutOctal(entry.device_minor, header.device_minor);
   PutChecksum(&header);
-
-  std::string out;
-  out.reserve(kTarBlockBytes + (records.empty() ? 0 : kTarBlockBytes + TarPadded(records.size())));
-  if (!records.empty()) AppendPaxHeader(entry.path, records, &out);
-  AppendHeader(header, &out);
-  return out;
+  AppendHeader(header, out);
 }
 
 }  // namespace volstream

@@ -53,6 +53,9 @@ struct TarEntry {
 // The header's bytes: a multiple of kTarBlockBytes. A function of the entry alone.
 std::string TarHeaderOf(const TarEntry& entry);
 
+// Appends them. Where `out` has the room nothing is allocated, unless the file has holes.
+void AppendTarHeader(const TarEntry& entry, std::string* out);
+
 // Their number, without making them.
 size_t TarHeaderBytes(const TarEntry& entry);
 

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/status_macros.h"
@@ -35,19 +36,38 @@ absl::StatusOr<size_t> TarSource::Fill(const BlockTicket& ticket, MutableByteSpa
   const uint64_t end = ticket.offset + ticket.bytes;
   uint64_t offset = ticket.offset;
   size_t written = 0;
-  Work work(&files_);
+  std::unique_ptr<Work> work = TakeWork();
   for (size_t index = plan_->IndexAt(offset); index < entries.size() && offset < end; ++index) {
     const size_t range = static_cast<size_t>(std::min(entries[index].end_offset(), end) - offset);
     written +=
-        FillEntry(static_cast<uint32_t>(index), offset, range, space.subspan(written), &work);
+        FillEntry(static_cast<uint32_t>(index), offset, range, space.subspan(written), work.get());
     offset += range;
   }
-  work.batch.Collect();
-  if (!work.status.ok()) return work.status;
+  work->batch.Collect();
+  const absl::Status status = std::exchange(work->status, absl::OkStatus());
+  ReturnWork(std::move(work));
+  VS_RETURN_IF_ERROR(status);
   // The end mark, or what of it falls into this block.
   const size_t mark = static_cast<size_t>(end - offset);
   std::memset(space.data() + written, 0, mark);
   return written + mark;
+}
+
+std::unique_ptr<TarSource::Work> TarSource::TakeWork() {
+  {
+    MutexLock lock(&mu_);
+    if (!idle_.empty()) {
+      std::unique_ptr<Work> work = std::move(idle_.back());
+      idle_.pop_back();
+      return work;
+    }
+  }
+  return std::make_unique<Work>(&files_);
+}
+
+void TarSource::ReturnWork(std::unique_ptr<Work> work) {
+  MutexLock lock(&mu_);
+  idle_.push_back(std::move(work));
 }
 
 void TarSource::LeaveOut(uint32_t index) {
@@ -66,7 +86,7 @@ size_t TarSource::FillWholeFile(uint32_t index, MutableByteSpan out, Work* work)
     LeaveOut(index);
     return 0;
   }
-  const std::string header = plan_->HeaderOf(index, &work->directory);
+  const std::string_view header = plan_->HeaderOf(index, &work->header);
   std::memcpy(out.data(), header.data(), header.size());
   const size_t data_end = header.size() + entry.bytes;
   const size_t end = header.size() + TarPadded(entry.bytes);
@@ -105,7 +125,7 @@ size_t TarSource::FillEntry(uint32_t index, uint64_t offset, size_t range_bytes,
   size_t written = 0;
   uint64_t in_entry = offset - entry.tar_offset;
   if (in_entry < entry.header_bytes) {
-    const std::string header = plan_->HeaderOf(index, &work->directory);
+    const std::string_view header = plan_->HeaderOf(index, &work->header);
     const size_t count = std::min<uint64_t>(header.size() - in_entry, range_bytes);
     std::memcpy(out.data(), header.data() + in_entry, count);
     written += count;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -33,13 +34,16 @@ class TarSource : public BlockSource {
   std::vector<uint32_t> LeftOut() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  // What one call of Fill keeps for the next entry.
+  // What one call of Fill keeps for the next entry, and for the next call.
   struct Work {
     explicit Work(VolumeFiles* files) : batch(files) {}
     VolumeFiles::Batch batch;
-    VolumePlan::DirectoryPath directory;
+    VolumePlan::HeaderSpace header;
     absl::Status status;  // of a copy in the spool that cannot be read back
   };
+
+  std::unique_ptr<Work> TakeWork() ABSL_LOCKS_EXCLUDED(mu_);
+  void ReturnWork(std::unique_ptr<Work> work) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Writes what entry `index` has in the `range_bytes` from stream offset `offset` on, to the front
   // of `out`; returns the bytes written, 0 when the entry is left out. The data of small files may
@@ -56,6 +60,7 @@ class TarSource : public BlockSource {
   VolumeFiles files_;
   mutable Mutex mu_;
   std::vector<uint32_t> left_out_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::unique_ptr<Work>> idle_ ABSL_GUARDED_BY(mu_);  // at most one a worker
   // The source thread's.
   uint64_t next_offset_ = 0;
   size_t next_large_ = 0;  // index of the first entry not yet searched for a large file

@@ -50,6 +50,7 @@ std::string Verification::ToJson() const {
   json["seconds"] = seconds;
   if (restore_seconds != 0) json["restore_seconds"] = restore_seconds;
   if (!archive_md5.empty()) json["archive_md5"] = archive_md5;
+  if (!archive_xxh3.empty()) json["archive_xxh3"] = archive_xxh3;
   json["error_count"] = error_count;
   json["errors"] = errors;
   // Errors name files, whose names need not be UTF-8; JSON must be.
@@ -81,6 +82,7 @@ absl::StatusOr<Verification> Verification::FromJson(std::string_view text) {
     result.seconds = SecondsFrom(json, "seconds");
     result.restore_seconds = SecondsFrom(json, "restore_seconds");
     result.archive_md5 = json.value("archive_md5", "");
+    result.archive_xxh3 = json.value("archive_xxh3", "");
     for (const std::string& error : json.value("errors", std::vector<std::string>())) {
       result.AddError(error);
     }

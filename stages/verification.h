@@ -32,7 +32,9 @@ struct Verification {
   double restore_seconds = 0;  // of a drill: how long the restore took
   std::vector<std::string> errors;
   uint64_t error_count = 0;  // more than `errors` holds, when there were very many
-  std::string archive_md5;   // where the whole archive was read
+  // Where the whole archive was read; the MD5 only if the receipt has one, or there is no receipt.
+  std::string archive_md5;
+  std::string archive_xxh3;  // of an archive made of volstream's members
 
   // Whether this one, of the same archive, is to stay in the place of the newer one: it looked
   // deeper, or found a fault that the newer one did not look for, at the same bytes.

@@ -159,14 +159,22 @@ absl::Status Verifier::CheckDeep(ArchiveFile* file) {
   options.workers = options_.workers;
   options.connections = options_.connections;
   options.is_tar = !parsed.has_value() || parsed->kind == ArchiveKind::kTar;
+  options.want_md5 = !receipt_.has_value() || !receipt_->md5.empty();
   options.cancelled = options_.cancelled;
   VS_ASSIGN_OR_RETURN(const DeepCheckResult deep, CheckDeeply(file, options, &result_));
   result_.archive_md5 = deep.md5;
+  result_.archive_xxh3 = deep.xxh3;
   result_.bytes_read = file->bytes_read();
-  if (!receipt_.has_value() || deep.md5.empty()) return absl::OkStatus();
-  if (deep.md5 != receipt_->md5) {
-    result_.AddError(absl::StrCat(file->Url(), ": bytes differ: its MD5 is ", deep.md5,
-                                  ", its receipt says ", receipt_->md5));
+  if (!receipt_.has_value() || !deep.complete) return absl::OkStatus();
+  const bool by_md5 = !receipt_->md5.empty();
+  const std::string& found = by_md5 ? deep.md5 : deep.xxh3;
+  const std::string& expected = by_md5 ? receipt_->md5 : receipt_->xxh3;
+  if (found.empty()) {
+    result_.AddError(
+        absl::StrCat(file->Url(), " is not made of volstream's members, as its receipt says"));
+  } else if (found != expected) {
+    result_.AddError(absl::StrCat(file->Url(), ": bytes differ: its ", by_md5 ? "MD5" : "XXH3",
+                                  " is ", found, ", its receipt says ", expected));
   }
   if (deep.tar_bytes != receipt_->tar_bytes) {
     result_.AddError(absl::StrCat(file->Url(), " holds ", deep.tar_bytes,

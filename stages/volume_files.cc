@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,9 +22,15 @@ namespace {
 // as it was, where the caller owns the file.
 constexpr int kReadFlags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
 
-UniqueFd OpenForReading(int dir_fd, const std::string& name) {
-  UniqueFd fd(openat(dir_fd, name.c_str(), kReadFlags | O_NOATIME));
-  if (!fd.valid() && errno == EPERM) fd = UniqueFd(openat(dir_fd, name.c_str(), kReadFlags));
+UniqueFd OpenForReading(int dir_fd, std::string_view name) {
+  std::array<char, PATH_MAX> path;  // some file systems have names longer than NAME_MAX
+  if (name.size() >= path.size()) {
+    errno = ENAMETOOLONG;
+    return UniqueFd();
+  }
+  path[name.copy(path.data(), path.size())] = '\0';
+  UniqueFd fd(openat(dir_fd, path.data(), kReadFlags | O_NOATIME));
+  if (!fd.valid() && errno == EPERM) fd = UniqueFd(openat(dir_fd, path.data(), kReadFlags));
   return fd;
 }
 
@@ -52,7 +60,7 @@ UniqueFd VolumeFiles::OpenIn(DirectoryHint* hint, uint32_t index) {
     hint->fd = OpenBeneath(plan_->root_fd(), plan_->PathOf(entry.parent), O_PATH | O_DIRECTORY);
     if (!hint->fd.valid()) return UniqueFd();
   }
-  return OpenForReading(hint->fd.get(), std::string(plan_->NameOf(entry)));
+  return OpenForReading(hint->fd.get(), plan_->NameOf(entry));
 }
 
 UniqueFd VolumeFiles::OpenFile(uint32_t index) {
@@ -75,9 +83,10 @@ UniqueFd VolumeFiles::OpenFile(uint32_t index) {
 }
 
 std::shared_ptr<VolumeFiles::File> VolumeFiles::SlotLocked(uint32_t index) {
-  std::shared_ptr<File>& slot = shared_[index];
-  if (slot == nullptr) slot = std::make_shared<File>();
-  return slot;
+  for (const auto& [open, file] : shared_) {
+    if (open == index) return file;
+  }
+  return shared_.emplace_back(index, std::make_shared<File>()).second;
 }
 
 UniqueFd VolumeFiles::OpenByAnotherName(uint32_t index) {
@@ -293,7 +302,7 @@ void VolumeFiles::Produced(uint32_t index, const std::shared_ptr<File>& file, ui
   }
   if (file->present()) CheckUnchanged(index, file.get());
   MutexLock lock(&mu_);
-  shared_.erase(index);
+  std::erase_if(shared_, [index](const auto& slot) { return slot.first == index; });
 }
 
 void VolumeFiles::CheckUnchanged(uint32_t index, File* file) {

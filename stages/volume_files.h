@@ -16,7 +16,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -128,7 +127,7 @@ class VolumeFiles {
   std::atomic<bool> nowait_works_{true};
   Mutex mu_;
   // Files whose entry spans several blocks; a handful at a time, as blocks come nearly in order.
-  std::map<uint32_t, std::shared_ptr<File>> shared_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::pair<uint32_t, std::shared_ptr<File>>> shared_ ABSL_GUARDED_BY(mu_);
   // What was decided of files that have hard links, kept for the links' sake: two bits an entry.
   std::vector<uint8_t> linked_ ABSL_GUARDED_BY(mu_);
   std::vector<DirectoryHint> hints_ ABSL_GUARDED_BY(mu_);

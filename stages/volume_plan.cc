@@ -129,15 +129,20 @@ void VolumePlan::Describe(uint32_t index, DirectoryPath* directory, std::string*
   tar->link_target = *link_target;
 }
 
-std::string VolumePlan::HeaderOf(uint32_t index, DirectoryPath* directory) const {
-  DirectoryPath own;
-  std::string path;
-  std::string link_target;
+std::string_view VolumePlan::HeaderOf(uint32_t index, HeaderSpace* space) const {
   TarEntry tar;
-  Describe(index, directory == nullptr ? &own : directory, &path, &link_target, &tar);
-  std::string header = TarHeaderOf(tar);
-  VS_CHECK(header.size() == entries_[index].header_bytes);
-  return header;
+  space->link_target.clear();
+  space->header.clear();
+  Describe(index, &space->directory, &space->path, &space->link_target, &tar);
+  AppendTarHeader(tar, &space->header);
+  VS_CHECK(space->header.size() == entries_[index].header_bytes);
+  return space->header;
+}
+
+std::string VolumePlan::HeaderOf(uint32_t index) const {
+  HeaderSpace space;
+  HeaderOf(index, &space);
+  return std::move(space.header);
 }
 
 EntryInfo VolumePlan::InfoOf(uint32_t index, DirectoryPath* directory) const {

@@ -120,8 +120,16 @@ class VolumePlan {
     uint32_t index = kNone;
     std::string path;
   };
-  // The header's bytes; header_bytes of them. `directory` may be null.
-  std::string HeaderOf(uint32_t index, DirectoryPath* directory = nullptr) const;
+  // What one thread keeps for one header after another, so that none is allocated for.
+  struct HeaderSpace {
+    DirectoryPath directory;
+    std::string path;
+    std::string link_target;
+    std::string header;
+  };
+  // The header's bytes; header_bytes of them. In `space`, until its next use.
+  std::string_view HeaderOf(uint32_t index, HeaderSpace* space) const;
+  std::string HeaderOf(uint32_t index) const;
   // What the header says, for the archive's index.
   EntryInfo InfoOf(uint32_t index, DirectoryPath* directory) const;
   // Index of the entry whose bytes hold stream offset `offset`, or entries().size() for the end

@@ -72,6 +72,16 @@ TEST(Receipt, ComesBackWhole) {
   EXPECT_EQ(receipt->missing_count, wanted.missing_count);
 }
 
+TEST(Receipt, HasNoMd5WhereTheBackupWasMadeWithout) {
+  Receipt wanted = Sample();
+  wanted.md5.clear();
+  EXPECT_FALSE(Json::parse(wanted.ToJson()).contains("md5"));
+  const absl::StatusOr<Receipt> receipt = Receipt::FromJson(wanted.ToJson());
+  ASSERT_TRUE(receipt.ok()) << receipt.status();
+  EXPECT_EQ(receipt->md5, "");
+  EXPECT_EQ(receipt->xxh3, wanted.xxh3);
+}
+
 TEST(Receipt, SaysHowPartsGrow) {
   Receipt wanted = Sample();
   wanted.SetParts(PartSizes{16 << 20, 1 << 20, 9, 122 << 20});

@@ -40,9 +40,11 @@ struct Flags {
 void LogOutcomes(const BackupReport& report, Log* log) {
   for (const DestinationOutcome& outcome : report.destinations) {
     if (outcome.status.ok() && !outcome.archive.empty()) {
-      log->Success(absl::StrCat(outcome.archive, " is proven: ", BytesText(report.receipt.bytes),
-                                outcome.etag.empty() ? "" : ", ETag ", outcome.etag, ", MD5 ",
-                                report.receipt.md5));
+      log->Success(
+          absl::StrCat(outcome.archive, " is proven: ", BytesText(report.receipt.bytes),
+                       outcome.etag.empty() ? "" : ", ETag ", outcome.etag,
+                       report.receipt.md5.empty() ? ", XXH3 " : ", MD5 ",
+                       report.receipt.md5.empty() ? report.receipt.xxh3 : report.receipt.md5));
       const auto tags = outcome.facts.find("tags");
       if (tags != outcome.facts.end()) {
         log->Warning(absl::StrCat(outcome.archive, ": tags ", tags->second));
@@ -214,6 +216,9 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
                                 "Budget of all buffers together, such as 256MiB (256MiB)"));
   command->add_option("--workers", flags->backup.workers, "Threads that compress (one a core)")
       ->check(CLI::Range(1, 1024));
+  command->add_flag("!--no-stream-md5", flags->backup.stream_md5,
+                    "Do without the MD5 of the whole archive, which one core computes: the receipt "
+                    "then has its XXH3 and the MD5s of its parts alone, in the ETag");
   TakesSize(command->add_option("--part-size", flags->backup.part_bytes,
                                 "Size of all parts, 5MiB to 5GiB; default: from the volume's size, "
                                 "or growing where SOURCE's length is not known"));

@@ -83,7 +83,11 @@ int Run(Flags flags, Interrupt* interrupt) {
       url, flags.drill ? absl::StrFormat(" is sound and was restored in %.1f s, its databases too",
                                          result->restore_seconds)
            : flags.deep
-               ? absl::StrCat(" is sound: all of its ", BytesText(result->bytes_read), " were read")
+               ? absl::StrCat(" is sound: all of its ", BytesText(result->bytes_read), " were read",
+                              result->archive_md5.empty()
+                                  ? "; its receipt has no MD5: its XXH3 and its ETag, which is "
+                                    "that of its parts, were compared"
+                                  : "")
                : " has the size and ETag of its receipt"));
   return 0;
 }

@@ -52,11 +52,16 @@ absl::StatusOr<EncodedBlock> CopyCodec::Encode(ByteSpan in, MutableByteSpan out)
   return EncodedBlock{in.size() + extra_bytes, false};
 }
 
-PartDigest FirstByteHasher::Hash(ByteSpan bytes, bool want_sha256) const {
-  PartDigest digest;
-  digest.md5[0] = bytes.empty() ? 0 : bytes[0];
-  digest.sha256[0] = want_sha256 ? 1 : 0;
-  return digest;
+void FirstByteHasher::Hash(std::span<const PartBytes> parts, bool want_sha256,
+                           std::span<PartDigest> digests) {
+  if (calls.fetch_add(1) == throw_at_call) throw std::runtime_error("no digest");
+  for (uint64_t most = most_together; most < parts.size();) {
+    if (most_together.compare_exchange_weak(most, parts.size())) break;
+  }
+  for (size_t i = 0; i < parts.size(); ++i) {
+    digests[i].md5[0] = parts[i].bytes.empty() ? 0 : parts[i].bytes[0];
+    digests[i].sha256[0] = want_sha256 ? 1 : 0;
+  }
 }
 
 absl::Status FakeSink::Begin(const StreamShape& shape) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,16 @@ struct CopyCodec : public BlockCodec {
   std::atomic<uint64_t> calls{0};
 };
 
+// The MD5 of a part is its first byte.
 struct FirstByteHasher : public PartHasher {
-  PartDigest Hash(ByteSpan bytes, bool want_sha256) const override;
+  size_t BatchParts() const override { return batch_parts; }
+  void Hash(std::span<const PartBytes> parts, bool want_sha256,
+            std::span<PartDigest> digests) override;
+
+  size_t batch_parts = 1;
+  uint64_t throw_at_call = kNever;
+  std::atomic<uint64_t> calls{0};
+  std::atomic<uint64_t> most_together{0};  // parts in one call
 };
 
 // Keeps the parts. With a closed gate, Puts are held until OpenGate() or Cancel().

@@ -33,7 +33,7 @@ struct Sound {
   std::string source() const { return dir / "tree"; }
 };
 
-Sound* MakeSound() {
+Sound* MakeSound(ArchiveFormat format) {
   auto sound = std::make_unique<Sound>();
   MakeTree(sound->source(), {.seed = 8, .incompressible_bytes = 9 * kMiB});
   sound->tree = SnapshotTree(sound->source());
@@ -41,6 +41,7 @@ Sound* MakeSound() {
   const std::unique_ptr<Storage> storage = OpenLocalStorage(sound->dir / "to");
   BackupOptions options;
   options.source = sound->source();
+  options.format = format;
   options.level = 1;
   const BackupReport report = Backup(options, {storage.get()}).Run();
   EXPECT_TRUE(report.status.ok()) << report.status;
@@ -62,19 +63,29 @@ Sound* MakeSound() {
   return sound.release();
 }
 
-class SalvageTest : public ::testing::Test {
+class SalvageTest : public ::testing::TestWithParam<ArchiveFormat> {
  protected:
-  static void SetUpTestSuite() { sound_ = MakeSound(); }
-  static void TearDownTestSuite() { delete sound_; }
+  static void TearDownTestSuite() {
+    for (Sound*& sound : sounds_) {
+      delete sound;
+      sound = nullptr;
+    }
+  }
+  void SetUp() override {
+    Sound*& sound = sounds_[static_cast<int>(GetParam())];
+    if (sound == nullptr) sound = MakeSound(GetParam());
+    sound_ = sound;
+  }
 
   // Restores what is left of these bytes into target().
   absl::StatusOr<SalvageReport> Salvage(const std::string& bytes, SalvageOptions options = {}) {
     round_.emplace();
     warnings_.clear();
     std::filesystem::create_directory(*round_ / "from");
-    WriteFile(*round_ / "from/a.tar.gz", bytes);
+    const std::string name = "a.tar" + std::string(FormatSuffix(GetParam()));
+    WriteFile(*round_ / ("from/" + name), bytes);
     const std::unique_ptr<Storage> storage = OpenLocalStorage(*round_ / "from");
-    const auto file = *ArchiveFile::Open(storage.get(), "a.tar.gz");
+    const auto file = *ArchiveFile::Open(storage.get(), name);
     TreeWriterOptions writer_options;
     writer_options.target = target();
     writer_options.owners = Owners::kByNumber;
@@ -135,12 +146,17 @@ class SalvageTest : public ::testing::Test {
     }
   }
 
-  static inline Sound* sound_ = nullptr;
+  static inline Sound* sounds_[2] = {};
+  static inline const Sound* sound_ = nullptr;  // of the format under test
   std::optional<TempDir> round_;
   std::vector<std::string> warnings_;
 };
 
-TEST_F(SalvageTest, RestoresAllOfASoundArchive) {
+INSTANTIATE_TEST_SUITE_P(Formats, SalvageTest,
+                         ::testing::Values(ArchiveFormat::kGzip, ArchiveFormat::kZstd),
+                         [](const auto& info) { return std::string(FormatName(info.param)); });
+
+TEST_P(SalvageTest, RestoresAllOfASoundArchive) {
   const absl::StatusOr<SalvageReport> report = Salvage(sound_->bytes);
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_TRUE(report->is_complete());
@@ -151,7 +167,7 @@ TEST_F(SalvageTest, RestoresAllOfASoundArchive) {
   ExpectTrue(sound_->bytes);
 }
 
-TEST_F(SalvageTest, RestoresWhatLiesBeforeACutTail) {
+TEST_P(SalvageTest, RestoresWhatLiesBeforeACutTail) {
   const std::string bytes = sound_->bytes.substr(0, sound_->bytes.size() / 2);
   const absl::StatusOr<SalvageReport> report = Salvage(bytes);
   ASSERT_TRUE(report.ok()) << report.status();
@@ -164,7 +180,7 @@ TEST_F(SalvageTest, RestoresWhatLiesBeforeACutTail) {
   ExpectTrue(bytes);
 }
 
-TEST_F(SalvageTest, RestoresAllWhereOnlyTheIndexIsGone) {
+TEST_P(SalvageTest, RestoresAllWhereOnlyTheIndexIsGone) {
   const MemberExtent& last = sound_->members.back();
   const std::string bytes = sound_->bytes.substr(0, last.archive_offset + last.archive_bytes);
   const absl::StatusOr<SalvageReport> report = Salvage(bytes);
@@ -175,7 +191,7 @@ TEST_F(SalvageTest, RestoresAllWhereOnlyTheIndexIsGone) {
   ExpectTrue(bytes);
 }
 
-TEST_F(SalvageTest, NamesEveryEntryThatIsDamagedOrLost) {
+TEST_P(SalvageTest, NamesEveryEntryThatIsDamagedOrLost) {
   std::mt19937_64 random(3);
   for (int round = 0; round < 8; ++round) {
     SCOPED_TRACE(round);
@@ -197,7 +213,7 @@ TEST_F(SalvageTest, NamesEveryEntryThatIsDamagedOrLost) {
   }
 }
 
-TEST_F(SalvageTest, RestoresWhatHolesLeaveOverWithoutTheIndex) {
+TEST_P(SalvageTest, RestoresWhatHolesLeaveOverWithoutTheIndex) {
   std::mt19937_64 random(4);
   const MemberExtent& last = sound_->members.back();
   const std::string data = sound_->bytes.substr(0, last.archive_offset + last.archive_bytes);
@@ -213,7 +229,7 @@ TEST_F(SalvageTest, RestoresWhatHolesLeaveOverWithoutTheIndex) {
   }
 }
 
-TEST_F(SalvageTest, RestoresWhatLiesBehindItsFirstBytes) {
+TEST_P(SalvageTest, RestoresWhatLiesBehindItsFirstBytes) {
   const std::string overwritten = std::string(1'000, 'x') + sound_->bytes.substr(1'000);
   absl::StatusOr<SalvageReport> report = Salvage(overwritten);
   ASSERT_TRUE(report.ok()) << report.status();
@@ -227,7 +243,7 @@ TEST_F(SalvageTest, RestoresWhatLiesBehindItsFirstBytes) {
   EXPECT_TRUE(report->saw_end);
 }
 
-TEST_F(SalvageTest, RestoresSelectedPathsAlone) {
+TEST_P(SalvageTest, RestoresSelectedPathsAlone) {
   const auto file = std::find_if(
       sound_->entries.begin(), sound_->entries.end(),
       [](const IndexedEntry& entry) { return entry.type == TarType::kFile && entry.bytes > 0; });
@@ -241,14 +257,14 @@ TEST_F(SalvageTest, RestoresSelectedPathsAlone) {
               ReadFile(sound_->source() + "/" + file->path));
 }
 
-TEST_F(SalvageTest, EndsWhereItIsCancelled) {
+TEST_P(SalvageTest, EndsWhereItIsCancelled) {
   const std::atomic<bool> cancelled = true;
   SalvageOptions options;
   options.cancelled = &cancelled;
   EXPECT_EQ(KindOf(Salvage(sound_->bytes, options).status()), ErrorKind::kInterrupted);
 }
 
-TEST_F(SalvageTest, FindsNothingInWhatIsNoArchive) {
+TEST_P(SalvageTest, FindsNothingInWhatIsNoArchive) {
   const absl::StatusOr<SalvageReport> report = Salvage(RandomBytes(1, 200'000));
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->whole, 0u);

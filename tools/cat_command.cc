@@ -54,7 +54,7 @@ void AddCatCommand(CLI::App* app, Command* chosen) {
   auto flags = std::make_shared<Flags>();
   command
       ->add_option("ARCHIVE", flags->archive,
-                   "A file, s3://bucket/prefix/NAME.tar.gz, or DEST/latest")
+                   "A file, s3://bucket/prefix/NAME.tar.gz (or .tar.zst), or DEST/latest")
       ->required();
   command->add_option("PATH", flags->paths, "Files, as `volstream ls` shows them")->required();
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");

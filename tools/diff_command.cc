@@ -163,7 +163,9 @@ void AddDiffCommand(CLI::App* app, Command* chosen) {
   CLI::App* command =
       app->add_subcommand("diff", "Compare an archive with another one or with a directory");
   auto flags = std::make_shared<Flags>();
-  command->add_option("A", flags->before, "A file, s3://bucket/prefix/NAME.tar.gz, or DEST/latest")
+  command
+      ->add_option("A", flags->before,
+                   "A file, s3://bucket/prefix/NAME.tar.gz (or .tar.zst), or DEST/latest")
       ->required();
   command->add_option("B", flags->after, "An archive as well, or a directory")->required();
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");

@@ -75,7 +75,7 @@ void AddLsCommand(CLI::App* app, Command* chosen) {
   auto flags = std::make_shared<Flags>();
   command
       ->add_option("ARCHIVE", flags->archive,
-                   "A file, s3://bucket/prefix/NAME.tar.gz, or DEST/latest")
+                   "A file, s3://bucket/prefix/NAME.tar.gz (or .tar.zst), or DEST/latest")
       ->required();
   command->add_option("GLOB", flags->globs, "Only these paths, and what is below them");
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");

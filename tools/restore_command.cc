@@ -165,7 +165,7 @@ void AddRestoreCommand(CLI::App* app, Command* chosen) {
   RestoreOptions* restore = &flags->restore;
   command
       ->add_option("ARCHIVE", flags->archive,
-                   "A file, s3://bucket/prefix/NAME.tar.gz, or DEST/latest")
+                   "A file, s3://bucket/prefix/NAME.tar.gz (or .tar.zst), or DEST/latest")
       ->required();
   command
       ->add_option("TARGET", restore->target,

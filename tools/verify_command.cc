@@ -101,7 +101,7 @@ void AddVerifyCommand(CLI::App* app, Command* chosen) {
   auto flags = std::make_shared<Flags>();
   command
       ->add_option("ARCHIVE", flags->archive,
-                   "A file, s3://bucket/prefix/NAME.tar.gz, or DEST/latest")
+                   "A file, s3://bucket/prefix/NAME.tar.gz (or .tar.zst), or DEST/latest")
       ->required();
   command->add_option("--name", flags->name, "With DEST/latest: only backups of this name");
   command->add_flag("--deep", flags->deep,
@@ -113,7 +113,7 @@ void AddVerifyCommand(CLI::App* app, Command* chosen) {
   command->add_option("--scratch-dir", flags->scratch,
                       "Where --drill restores to and cleans up again (default: TMPDIR or /tmp)");
   command->add_flag("--no-record", flags->no_record,
-                    "Do not keep the result beside the archive, as NAME.tar.gz.verify.json");
+                    "Do not keep the result beside the archive, as ARCHIVE.verify.json");
   command->add_flag("--json", flags->json, "Print the result as JSON");
   TakesSize(command->add_option("--memory", flags->memory, "Memory for buffers"))
       ->default_str("256MiB");

@@ -10,10 +10,12 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "bench/allocation_counter.h"
@@ -37,6 +39,7 @@ struct Flags {
   uint64_t part_bytes = 16 * kMiB;
   int level = 1;
   int workers = 0;
+  bool stream_md5 = true;
   std::string codec = "copy";
   std::string corpus = "mixed";
   std::string tree;
@@ -55,16 +58,18 @@ uint64_t PageFaults() {
 // Counts the parts that pass.
 class PartMeter : public PartHasher {
  public:
-  explicit PartMeter(const PartHasher* hasher) : hasher_(hasher) {}
-  PartDigest Hash(ByteSpan bytes, bool want_sha256) const override {
-    parts_.fetch_add(1, std::memory_order_relaxed);
-    return hasher_->Hash(bytes, want_sha256);
+  explicit PartMeter(PartHasher* hasher) : hasher_(hasher) {}
+  size_t BatchParts() const override { return hasher_->BatchParts(); }
+  void Hash(std::span<const PartBytes> parts, bool want_sha256,
+            std::span<PartDigest> digests) override {
+    parts_.fetch_add(parts.size(), std::memory_order_relaxed);
+    hasher_->Hash(parts, want_sha256, digests);
   }
   uint64_t parts() const { return parts_.load(std::memory_order_relaxed); }
 
  private:
-  const PartHasher* const hasher_;
-  mutable std::atomic<uint64_t> parts_{0};
+  PartHasher* const hasher_;
+  std::atomic<uint64_t> parts_{0};
 };
 
 // Passes a source on, and takes the counts when a quarter and three quarters of it have begun.
@@ -131,8 +136,8 @@ struct Stages {
   TarSource* tar = nullptr;
   std::unique_ptr<BlockSource> source;
   std::unique_ptr<BlockCodec> codec;
-  std::unique_ptr<PartHasher> hasher;
-  std::unique_ptr<StreamHasher> stream_hasher;
+  NullHasher no_hasher;
+  std::unique_ptr<StreamHasher> hasher;  // null: no_hasher
   std::unique_ptr<IndexWriter> index;
   std::unique_ptr<PartSink> sink;
 };
@@ -153,28 +158,29 @@ absl::Status MakeStages(const Flags& flags, Stages* stages) {
   }
   if (flags.codec == "copy") {
     stages->codec = std::make_unique<CopyCodec>();
-    stages->hasher = std::make_unique<NullHasher>();
     return absl::OkStatus();
   }
   VS_ASSIGN_OR_RETURN(stages->codec, GzipCodec::Create(flags.level));
-  stages->hasher = std::make_unique<Md5PartHasher>();
-  stages->stream_hasher = std::make_unique<StreamHasher>();
-  stages->index = stages->tar != nullptr
-                      ? NewIndexWriter(stages->plan.get(), stages->tar)
-                      : std::make_unique<IndexWriter>(IndexedStream::kRaw, kMiB, nullptr);
+  stages->hasher = std::make_unique<StreamHasher>(EqualParts(flags.part_bytes), flags.stream_md5);
+  stages->index =
+      stages->tar != nullptr
+          ? NewIndexWriter(stages->plan.get(), stages->tar, ArchiveFormat::kGzip)
+          : std::make_unique<IndexWriter>(IndexedStream::kRaw, ArchiveFormat::kGzip, kMiB, nullptr);
   return absl::OkStatus();
 }
 
 absl::StatusOr<int> Main(const Flags& flags) {
   Stages stages;
   VS_RETURN_IF_ERROR(MakeStages(flags, &stages));
-  PartMeter hasher(stages.hasher.get());
+  PartHasher* const run_hasher =
+      stages.hasher != nullptr ? static_cast<PartHasher*>(stages.hasher.get()) : &stages.no_hasher;
+  PartMeter hasher(run_hasher);
   MeteredSource source(stages.source.get(), &hasher, flags.sites > 0);
   PipelineJob job;
   job.source = &source;
   job.codec = stages.codec.get();
   job.hasher = &hasher;
-  if (stages.stream_hasher != nullptr) job.observers.push_back(stages.stream_hasher.get());
+  if (stages.hasher != nullptr) job.observers.push_back(stages.hasher.get());
   if (stages.index != nullptr) {
     job.observers.push_back(stages.index.get());
     job.tail = stages.index.get();
@@ -220,6 +226,7 @@ int main(int argc, char** argv) {
   app.add_option("--codec", flags.codec)->check(CLI::IsMember({"copy", "gzip"}));
   app.add_option("--level", flags.level, "gzip level");
   app.add_option("--workers", flags.workers, "threads that compute; 0: one a core");
+  app.add_flag("!--no-stream-md5", flags.stream_md5, "parts are hashed by themselves");
   app.add_option("--corpus", flags.corpus, "kind of the generated stream");
   auto* const tree = app.add_option("--tree", flags.tree, "back up this tree instead");
   app.add_option("--to", flags.to, "to a file in this directory")->needs(tree);

@@ -235,6 +235,22 @@ absl::Status WriteTree(const std::string& root, const TreePlan& plan, uint64_t s
   return SetFolderTimes(root);
 }
 
+absl::Status WriteStream(CorpusKind kind, uint64_t bytes, uint64_t seed) {
+  const Corpus corpus(kind, seed);
+  std::vector<uint8_t> buffer(kMiB);
+  for (uint64_t at = 0; at < bytes;) {
+    const size_t count = static_cast<size_t>(std::min<uint64_t>(buffer.size(), bytes - at));
+    corpus.Read(at, MutableByteSpan(buffer).first(count));
+    for (size_t done = 0; done < count;) {
+      const ssize_t written = write(STDOUT_FILENO, buffer.data() + done, count - done);
+      if (written < 0) return SystemError("cannot write to", "standard output");
+      done += static_cast<size_t>(written);
+    }
+    at += count;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 }  // namespace volstream::bench
 
@@ -246,9 +262,12 @@ int main(int argc, char** argv) {
   uint64_t small_files = 0;
   uint64_t seed = kDefaultSeed;
   std::vector<std::string> kinds;
-  CLI::App app("Writes a seeded directory tree like a volume of OpenWebUI");
+  std::string stream_kind = "mixed";
+  CLI::App app("Writes a seeded directory tree like a volume of OpenWebUI, or a stream");
   const CLI::AsSizeValue size(/*kb_is_1000=*/true);
-  app.add_option("directory", root, "created; must be empty or missing")->required();
+  app.add_option("directory", root,
+                 "created; must be empty or missing; -: a stream of the corpus to standard output")
+      ->required();
   app.add_option("--bytes", bytes, "bytes of all files; MB = 10^6, MiB = 2^20")->transform(size);
   app.add_option("--sparse-bytes", sparse_bytes, "apparent size of sparse files beside them")
       ->transform(size);
@@ -257,7 +276,14 @@ int main(int argc, char** argv) {
                  "may be repeated");
   app.add_option("--small-files", small_files, "so many text files of 1 to 16 KiB beside them");
   app.add_option("--seed", seed);
+  app.add_option("--stream-kind", stream_kind, "of a stream: one of these, or mixed");
   CLI11_PARSE(app, argc, argv);
+  if (root == "-") {
+    const absl::StatusOr<CorpusKind> kind = ParseKind(stream_kind);
+    const absl::Status written = kind.ok() ? WriteStream(*kind, bytes, seed) : kind.status();
+    if (!written.ok()) std::cerr << "make_corpus: " << written.message() << "\n";
+    return written.ok() ? 0 : 1;
+  }
   const absl::StatusOr<KindBytes> kind_bytes =
       kinds.empty() ? absl::StatusOr<KindBytes>(MixOf(bytes)) : ParseKinds(kinds);
   absl::Status status = kind_bytes.status();

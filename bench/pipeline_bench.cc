@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "bench/corpus.h"
-#include "bench/kernels.h"
 #include "bench/null_stages.h"
 #include "bench/process_usage.h"
 #include "engine/pipeline.h"
 #include "engine/status_macros.h"
 #include "stages/gzip_codec.h"
+#include "stages/kernel_times.h"
 #include "stages/part_hash.h"
 
 namespace volstream::bench {
@@ -99,8 +99,13 @@ std::array<std::vector<BlockTicket>, 2> SampleBlocks(const Flags& flags) {
 absl::StatusOr<Round> RunRound(const Flags& flags, const Corpus& corpus) {
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<GzipCodec> codec, GzipCodec::Create(flags.level));
   CorpusSource source(&corpus, flags.bytes);
-  KernelPlan plan{&source, codec.get(),       flags.sha256,    flags.stream_md5,
-                  {},      flags.block_bytes, flags.part_bytes};
+  KernelPlan plan;
+  plan.source = &source;
+  plan.codec = codec.get();
+  plan.want_sha256 = flags.sha256;
+  plan.stream_md5 = flags.stream_md5;
+  plan.block_bytes = flags.block_bytes;
+  plan.part_bytes = flags.part_bytes;
   std::array<std::vector<BlockTicket>, 2> sample = SampleBlocks(flags);
   const int workers = ResolveWorkers(flags.workers);
   const bool time_kernels = flags.kernel_bytes > 0;

@@ -44,9 +44,9 @@ class Canvas:
         self.shapes.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
                            f'stroke="{color}" stroke-width="{width}"/>')
 
-    def text(self, x, y, text, anchor="start", color="#222", size=FONT, turn=""):
+    def text(self, x, y, text, anchor="start", color="#222", size=FONT, extra=""):
         self.shapes.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{color}" '
-                           f'text-anchor="{anchor}"{turn}>{escape(text)}</text>')
+                           f'text-anchor="{anchor}"{extra}>{escape(text)}</text>')
 
     def point(self, x, y, color, ours):
         if ours:
@@ -72,7 +72,8 @@ class Canvas:
         self.taken.append(box)
         if abs((box[1] + box[3]) / 2 - y) > 6:
             self.line(x, y, box[0] if box[0] > x else box[2], (box[1] + box[3]) / 2, "#bbb", 0.7)
-        self.text(box[0], box[3] - 3, text, color=color)
+        self.text(box[0], box[3] - 3, text, color=color, extra=' paint-order="stroke" '
+                  'stroke="white" stroke-width="3"')
 
     def svg(self):
         return "\n".join([
@@ -101,7 +102,7 @@ def axes(canvas, x_ticks, y_ticks, title, subtitle):
                 "(left is smaller)", "middle")
     middle = (TOP + bottom) / 2
     canvas.text(18, middle, "throughput, MB of source a second (up is faster)", "middle",
-                turn=f' transform="rotate(-90 18 {middle:.0f})"')
+                extra=f' transform="rotate(-90 18 {middle:.0f})"')
     canvas.text(LEFT, 24, title, size=16)
     canvas.text(LEFT, 42, subtitle, color="#555")
 

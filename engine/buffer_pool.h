@@ -133,6 +133,7 @@ class BufferPool {
     uint64_t peak_part_buffer_bytes = 0;  // the most that those ever were
     uint64_t admit_waits = 0;             // Admit() calls that had to wait
     int64_t admit_wait_ns = 0;            // time spent there
+    int64_t admit_wait_for_parts_ns = 0;  // of it: with a slab free, but no part space
   };
   Usage usage() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -172,6 +173,7 @@ class BufferPool {
   uint64_t free_part_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t admit_waits_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t admit_wait_ns_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t admit_wait_for_parts_ns_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
 };
 

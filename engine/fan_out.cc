@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/time/clock.h"
 #include "engine/check.h"
 #include "engine/mutex.h"
 #include "engine/status_macros.h"
@@ -36,6 +37,11 @@ size_t FanOut::live_count() const {
 uint64_t FanOut::parts_in_flight() const {
   MutexLock lock(&mu_);
   return outstanding_;
+}
+
+absl::Duration FanOut::busy() const {
+  MutexLock lock(&mu_);
+  return outstanding_ == 0 ? busy_ : busy_ + (absl::Now() - busy_since_);
 }
 
 uint64_t FanOut::stored_bytes() const {
@@ -71,6 +77,7 @@ void FanOut::Deliver(std::shared_ptr<const Part> part) {
     for (size_t i = 0; i < lanes_.size(); ++i) {
       if (lanes_[i].begun && lanes_[i].status.ok()) live.emplace_back(i, lanes_[i].sink);
     }
+    if (outstanding_ == 0 && !live.empty()) busy_since_ = absl::Now();
     outstanding_ += live.size();
   }
   const uint64_t bytes = part->bytes;
@@ -87,6 +94,7 @@ void FanOut::PutDone(size_t lane, uint64_t bytes, absl::Status status) {
   MutexLock lock(&mu_);
   VS_CHECK(outstanding_ > 0);
   if (ok) lanes_[lane].stored_bytes += bytes;
+  if (outstanding_ == 1) busy_ += absl::Now() - busy_since_;
   // Last: once this reaches zero the waiter may destroy everything.
   --outstanding_;
 }

@@ -15,6 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "engine/message.h"
 #include "engine/mutex.h"
 #include "engine/stage.h"
@@ -57,6 +58,8 @@ class FanOut {
   // Sinks that have not failed.
   size_t live_count() const ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t parts_in_flight() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Time until now with a part or more in flight.
+  absl::Duration busy() const ABSL_LOCKS_EXCLUDED(mu_);
   // Bytes that the least advanced live sink has stored.
   uint64_t stored_bytes() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -77,6 +80,8 @@ class FanOut {
   mutable Mutex mu_;
   std::vector<Lane> lanes_ ABSL_GUARDED_BY(mu_);
   uint64_t outstanding_ ABSL_GUARDED_BY(mu_) = 0;  // Puts whose done has not run to its end
+  absl::Duration busy_ ABSL_GUARDED_BY(mu_);       // up to when it was last idle
+  absl::Time busy_since_ ABSL_GUARDED_BY(mu_);     // meaningful while there are any
 };
 
 }  // namespace volstream

@@ -113,6 +113,8 @@ class Pipeline::Impl {
 
   FirstError error_;
   FanOut fan_out_;
+  absl::Duration drain_;  // the caller's, as finish_
+  absl::Duration finish_;
 
   // Guards the pointer alone, for Stop() and Snapshot(); the pool has a lock of its own.
   mutable Mutex pool_mu_;
@@ -161,7 +163,9 @@ RunReport Pipeline::Impl::Run() {
   }
   fan_out_.Begin(stream);
   if (!error_.failed()) RunGraph();
+  const absl::Time drain_begin = absl::Now();
   fan_out_.WaitUntilIdle();
+  drain_ = absl::Now() - drain_begin;
 
   if (!error_.failed() && blocks_in_ != blocks_out_) {
     error_.Set(absl::DataLossError(absl::StrCat("of ", blocks_in_, " blocks read only ",
@@ -171,7 +175,9 @@ RunReport Pipeline::Impl::Run() {
   report.summary.bytes = assembler_->bytes();
   // Once: a Cancel from here on comes too late to undo what the sinks make visible.
   report.status = error_.status();
+  const absl::Time finish_begin = absl::Now();
   report.sinks = fan_out_.End(report.status, report.summary);
+  finish_ = absl::Now() - finish_begin;
   const auto failed = [](const SinkOutcome& sink) { return !sink.status.ok(); };
   if (report.status.ok() && !report.sinks.empty() &&
       std::all_of(report.sinks.begin(), report.sinks.end(), failed)) {
@@ -451,6 +457,10 @@ RunStats Pipeline::Impl::Stats() const {
   stats.peak_part_buffer_bytes = usage.peak_part_buffer_bytes;
   stats.admit_waits = usage.admit_waits;
   stats.admit_wait = absl::Nanoseconds(usage.admit_wait_ns);
+  stats.admit_wait_for_parts = absl::Nanoseconds(usage.admit_wait_for_parts_ns);
+  stats.sinks_busy = fan_out_.busy();
+  stats.drain = drain_;
+  stats.finish = finish_;
   for (int i = 0; i < kStageCount; ++i) stats.stages[i] = counters_[i].Snapshot();
   stats.parts = delivery_->parts();
   return stats;

@@ -48,7 +48,13 @@ struct RunStats {
   uint64_t memory_bytes = 0;            // what the pool may use at most
   uint64_t peak_part_buffer_bytes = 0;  // the most that it had of part buffers at a time
   uint64_t admit_waits = 0;             // times the source waited for memory
+  // The part of it that slabs were free and memory for parts was not: the sinks were behind. The
+  // rest is that all slabs were with the workers.
   absl::Duration admit_wait;
+  absl::Duration admit_wait_for_parts;
+  absl::Duration sinks_busy;  // with a part or more in flight
+  absl::Duration drain;       // from the last part handed over until all sinks had theirs
+  absl::Duration finish;      // what the sinks took to end: complete, check
   std::array<StageStats, kStageCount> stages;
 
   const StageStats& stage(Stage which) const { return stages[static_cast<int>(which)]; }

@@ -50,6 +50,20 @@ TEST_F(FanOutTest, HoldsAPartUntilTheLastSinkHasIt) {
   EXPECT_EQ(PartsInUse(), 0u);
 }
 
+TEST_F(FanOutTest, IsBusyWhileAPartIsInFlight) {
+  fan_out_.Begin(StreamShape{});
+  EXPECT_EQ(fan_out_.busy(), absl::ZeroDuration());
+  b_.CloseGate();
+  fan_out_.Deliver(NewPart(0));
+  const absl::Duration begun = fan_out_.busy();
+  b_.OpenGate();
+  fan_out_.WaitUntilIdle();
+  const absl::Duration ended = fan_out_.busy();
+  EXPECT_GE(ended, begun);
+  EXPECT_GT(ended, absl::ZeroDuration());
+  EXPECT_EQ(fan_out_.busy(), ended);
+}
+
 TEST_F(FanOutTest, AFailedSinkHoldsNothingUp) {
   fan_out_.Begin(StreamShape{});
   a_.fail_part_index = 0;

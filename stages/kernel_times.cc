@@ -1,18 +1,25 @@
-#include "bench/kernels.h"
+#include "stages/kernel_times.h"
+
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <thread>
 
-#include "bench/process_usage.h"
 #include "engine/status_macros.h"
 #include "stages/part_hash.h"
 
-namespace volstream::bench {
+namespace volstream {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+double ThreadCpuSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
 
 // Adds the time since the last lap to a kernel.
 class LapTimer {
@@ -53,7 +60,11 @@ absl::StatusOr<KernelTimes> TimeShare(const KernelPlan& plan, size_t first, size
     full.clear();
     timer.Lap(Kernel::kPartDigest);
   };
+  const Clock::time_point end = plan.at_most == absl::InfiniteDuration()
+                                    ? Clock::time_point::max()
+                                    : Clock::now() + absl::ToChronoNanoseconds(plan.at_most);
   for (size_t i = first; i < plan.blocks.size(); i += stride) {
+    if (i > first && Clock::now() >= end) break;
     VS_ASSIGN_OR_RETURN(const size_t filled, plan.source->Fill(plan.blocks[i], in));
     timer.Lap(Kernel::kFill);
     VS_ASSIGN_OR_RETURN(const EncodedBlock block,
@@ -108,6 +119,10 @@ KernelTimes& KernelTimes::operator+=(const KernelTimes& other) {
   return *this;
 }
 
+double KernelTimes::BytesPerSecond(Kernel kernel) const {
+  return of(kernel) > 0 ? static_cast<double>(source_bytes) / of(kernel) : 0;
+}
+
 double KernelTimes::SecondsPerByte() const {
   double sum = 0;
   for (const double kernel : seconds) sum += kernel;
@@ -139,4 +154,4 @@ absl::StatusOr<KernelTimes> TimeKernels(const KernelPlan& plan, int threads) {
   return total;
 }
 
-}  // namespace volstream::bench
+}  // namespace volstream

@@ -1,7 +1,9 @@
 // Kernel times: what each step of the pipeline costs on its own, on blocks of the run's own stream,
 // with no graph, no queue and no other stage beside it. Their sum is the least that a run can cost.
-#ifndef VOLSTREAM_BENCH_KERNELS_H_
-#define VOLSTREAM_BENCH_KERNELS_H_
+//
+// Threads: one caller at a time. TimeKernels starts threads of its own and joins them.
+#ifndef VOLSTREAM_STAGES_KERNEL_TIMES_H_
+#define VOLSTREAM_STAGES_KERNEL_TIMES_H_
 
 #include <array>
 #include <cstdint>
@@ -9,9 +11,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "engine/stage.h"
 
-namespace volstream::bench {
+namespace volstream {
 
 enum class Kernel { kFill, kEncode, kStreamDigest, kCopy, kPartDigest };
 inline constexpr int kKernelCount = 5;
@@ -25,6 +28,9 @@ struct KernelPlan {
   std::vector<BlockTicket> blocks;  // a sample of the stream
   size_t block_bytes = 0;
   size_t part_bytes = 0;
+  // No thread begins a block after this long, but for its first: the times are then of those blocks
+  // that were reached.
+  absl::Duration at_most = absl::InfiniteDuration();
 };
 
 struct KernelTimes {
@@ -34,6 +40,10 @@ struct KernelTimes {
   double cpu_seconds = 0;                      // of all kernels together
 
   KernelTimes& operator+=(const KernelTimes& other);
+
+  double of(Kernel kernel) const { return seconds[static_cast<int>(kernel)]; }
+  // Source bytes a thread's second that the kernel alone would reach; 0 if nothing was timed.
+  double BytesPerSecond(Kernel kernel) const;
 
   // Thread seconds that one source byte costs in all kernels, and in those that run in order.
   double SecondsPerByte() const;
@@ -48,6 +58,6 @@ struct KernelTimes {
 // as the pipeline has workers it runs as fast as it can in the pipeline.
 absl::StatusOr<KernelTimes> TimeKernels(const KernelPlan& plan, int threads);
 
-}  // namespace volstream::bench
+}  // namespace volstream
 
-#endif  // VOLSTREAM_BENCH_KERNELS_H_
+#endif  // VOLSTREAM_STAGES_KERNEL_TIMES_H_

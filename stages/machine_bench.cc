@@ -21,7 +21,7 @@ namespace volstream {
 namespace {
 
 constexpr size_t kReadBytes = kMiB;       // of one call of Fill
-constexpr size_t kChunkBytes = 4 * kMiB;  // a block of zstd; four of gzip
+constexpr size_t kChunkBytes = 4 * kMiB;  // the largest block of any codec
 constexpr size_t kChunks = 16;
 constexpr size_t kPartBytes = 16 * kMiB;
 // Of the time that there is.
@@ -37,10 +37,6 @@ constexpr Level kLevels[] = {
     {ArchiveFormat::kGzip, 4}, {ArchiveFormat::kGzip, 6}, {ArchiveFormat::kGzip, 9},
     {ArchiveFormat::kZstd, 1}, {ArchiveFormat::kZstd, 2}, {ArchiveFormat::kZstd, 3},
     {ArchiveFormat::kZstd, 6}, {ArchiveFormat::kZstd, 9}, {ArchiveFormat::kZstd, 15}};
-
-size_t BlockBytesOf(ArchiveFormat format) {
-  return format == ArchiveFormat::kGzip ? kMiB : kChunkBytes;
-}
 
 // The same numbers so that neighbours are far apart: 0, 8, 4, 12, 2, ... of 16.
 std::vector<size_t> SpreadOrder(size_t count) {
@@ -207,12 +203,13 @@ absl::Status MachineBench::TimeLevels(MachineReport* report) {
   for (const auto& [format, level] : kLevels) {
     VS_RETURN_IF_ERROR(CheckCancelled());
     VS_ASSIGN_OR_RETURN(const std::unique_ptr<BlockCodec> codec, MakeCodec(format, level));
-    SampleSource source(BlocksOf(BlockBytesOf(format)), /*max_bytes=*/0);
+    const size_t block_bytes = BlockBytesFor(format, level, options_.memory_bytes, workers_);
+    SampleSource source(BlocksOf(block_bytes), /*max_bytes=*/0);
     KernelPlan plan;
     plan.source = &source;
     plan.codec = codec.get();
     plan.blocks = source.Tickets();
-    plan.block_bytes = BlockBytesOf(format);
+    plan.block_bytes = block_bytes;
     plan.part_bytes = kPartBytes;
     plan.at_most = each;
     LevelFigures figures;
@@ -235,11 +232,13 @@ absl::Status MachineBench::MeasurePipeline(MachineReport* report) {
   const double seconds = absl::ToDoubleSeconds(kPipelineShare * options_.time);
   const uint64_t bytes = std::max<uint64_t>(
       report->sample_bytes, static_cast<uint64_t>(report->limit_bytes_per_second * seconds));
-  SampleSource source(BlocksOf(BlockBytesOf(chosen.format)), bytes);
+  const size_t block_bytes =
+      BlockBytesFor(chosen.format, chosen.level, options_.memory_bytes, workers_);
+  SampleSource source(BlocksOf(block_bytes), bytes);
   StreamHasher hasher(EqualParts(kPartBytes), /*stream_md5=*/true);
   PipelineOptions options;
   options.memory_bytes = options_.memory_bytes;
-  options.block_bytes = BlockBytesOf(chosen.format);
+  options.block_bytes = block_bytes;
   options.parts = EqualParts(kPartBytes);
   options.workers = workers_;
   const RunReport run =

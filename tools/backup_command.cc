@@ -89,7 +89,7 @@ int FinishRun(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& s
               Backup* backup, const BackupReport& report, const absl::Status& after, Log* log) {
   LogOutcomes(report, log);
   if (flags.stats && report.stats.blocks > 0) {
-    const RunSettings settings{ArchiveFormat::kGzip, report.receipt.level, ResolveWorkers(0)};
+    const RunSettings settings{flags.backup.format, report.receipt.level, ResolveWorkers(0)};
     const std::string text = StatsText(report.stats, report.kernels, settings);
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       log->Info(std::string(line));

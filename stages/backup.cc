@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "stages/archive_codec.h"
 #include "stages/archive_name.h"
 #include "stages/backup_index.h"
+#include "stages/block_sample.h"
 #include "stages/destination_check.h"
 #include "stages/error_kind.h"
 #include "stages/host_name.h"
@@ -32,6 +34,8 @@ namespace {
 
 // Names differ by their second, so this many backups in one minute are the most one can make.
 constexpr int kMaxNameTries = 60;
+constexpr size_t kSampleBlocks = 16;
+constexpr absl::Duration kKernelTime = absl::Seconds(2);
 constexpr absl::string_view kSequel = "; and then: ";  // as WithSequel writes it
 
 std::string StemOf(const BackupOptions& options) {
@@ -44,6 +48,24 @@ std::string StemOf(const BackupOptions& options) {
   // Docker keeps the volume X in .../volumes/X/_data.
   if (path.filename() == "_data") path = path.parent_path();
   return StemFrom(path.filename().string());
+}
+
+// Nothing where the sample is empty, or cannot be encoded after all.
+KernelTimes TimeSample(BlockSample* sample, BlockCodec* codec, const PipelineOptions& options,
+                       bool want_sha256, bool stream_md5) {
+  const std::vector<std::vector<uint8_t>> blocks = sample->Take();
+  if (blocks.empty()) return {};
+  SampleSource source(std::vector<ByteSpan>(blocks.begin(), blocks.end()), /*max_bytes=*/0);
+  KernelPlan plan;
+  plan.source = &source;
+  plan.codec = codec;
+  plan.want_sha256 = want_sha256;
+  plan.stream_md5 = stream_md5;
+  plan.blocks = source.Tickets();
+  plan.block_bytes = options.block_bytes;
+  plan.part_bytes = options.parts.first_bytes;
+  plan.at_most = kKernelTime;
+  return TimeKernels(plan, ResolveWorkers(options.workers)).value_or(KernelTimes());
 }
 
 // What surrounds the reading of the source: Begin calls before_read, End after_read, once, and the
@@ -359,7 +381,10 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     sink_destination.push_back(i);
   }
   VS_RETURN_IF_ERROR(FailedDestination(*report));
-  PipelineJob job{source.get(), codec.get(), &hasher, {&hasher}, {}};
+  BlockSample sample(kSampleBlocks);
+  SampledSource sampled(source.get(), &sample);
+  BlockSource* const read = options_.time_kernels ? &sampled : source.get();
+  PipelineJob job{read, codec.get(), &hasher, {&hasher}, {}};
   job.observers.push_back(index.get());
   job.tail = index.get();
   StreamLimit stream_limit(pipeline_options.parts, limits);
@@ -423,6 +448,12 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.missing_count = warnings.missing_count();
   receipt.finished = absl::Now();
   WriteReceipts(report);
+  const bool want_sha256 =
+      std::any_of(sinks.begin(), sinks.end(), [](const auto& sink) { return sink->WantsSha256(); });
+  if (options_.time_kernels && !cancelled_) {
+    report->kernels =
+        TimeSample(&sample, codec.get(), pipeline_options, want_sha256, options_.stream_md5);
+  }
   return absl::OkStatus();
 }
 

@@ -26,6 +26,7 @@
 #include "stages/archive_format.h"
 #include "stages/byte_stream.h"
 #include "stages/event_log.h"
+#include "stages/kernel_times.h"
 #include "stages/lock_holder.h"
 #include "stages/part_plan.h"
 #include "stages/receipt.h"
@@ -58,6 +59,9 @@ struct BackupOptions {
   // A lock that another run has ends the run, with ErrorKind::kBusy, whatever the destinations
   // beside it.
   bool lock = true;
+  // Times the kernels on a sample of the run's own bytes, up to 16 blocks beside the memory budget,
+  // once the receipts are written: BackupReport::kernels. Takes two seconds at most.
+  bool time_kernels = false;
   // After this long Run() ends as by Cancel(), with kDeadlineExceeded. Positive.
   absl::Duration timeout = absl::InfiniteDuration();
   // Called then, before anything is cancelled, and any number of times: to end before_read, for
@@ -91,6 +95,7 @@ struct BackupReport {
   std::vector<DestinationOutcome> destinations;  // in the order given
   Receipt receipt;  // as written, but for the ETag; meaningful when any destination is OK
   RunStats stats;
+  KernelTimes kernels;  // of nothing unless BackupOptions::time_kernels
 };
 
 class Backup {

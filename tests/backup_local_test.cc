@@ -228,7 +228,16 @@ TEST_F(BackupLocal, LogsJsonLinesWhenTold) {
 TEST_F(BackupLocal, ReportsItsStagesWhenTold) {
   const CommandResult result = Volstream({"backup", Source(), "--to", backups_, "--stats"}).Run();
   EXPECT_EQ(result.exit_code, 0) << result;
-  EXPECT_NE((result.out + result.err).find("compress"), std::string::npos) << result;
+  for (const char* word : {"compress", "part digest", "pipeline/limit", "kernels, a core",
+                           "parts in flight", "bottleneck: "}) {
+    EXPECT_NE((result.out + result.err).find(word), std::string::npos) << word << result;
+  }
+}
+
+TEST_F(BackupLocal, TimesNoKernelsUnlessTold) {
+  const CommandResult result = Volstream({"backup", Source(), "--to", backups_}).Run();
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ((result.out + result.err).find("bottleneck"), std::string::npos) << result;
 }
 
 TEST_F(BackupLocal, ListShowsTheBackupsNewestFirst) {

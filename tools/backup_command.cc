@@ -89,7 +89,9 @@ int FinishRun(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& s
               Backup* backup, const BackupReport& report, const absl::Status& after, Log* log) {
   LogOutcomes(report, log);
   if (flags.stats && report.stats.blocks > 0) {
-    for (const absl::string_view line : absl::StrSplit(StatsText(report.stats), '\n')) {
+    const RunSettings settings{flags.backup.format, report.receipt.level, ResolveWorkers(0)};
+    const std::string text = StatsText(report.stats, report.kernels, settings);
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       log->Info(std::string(line));
     }
   }
@@ -157,6 +159,7 @@ int Run(Flags flags, Interrupt* interrupt) {
     flags.backup.timeout = absl::Seconds(flags.timeout_seconds);
     flags.backup.on_timeout = [&source] { (*source)->Cancel(); };
   }
+  flags.backup.time_kernels = flags.stats;
   flags.backup.on_event = log.AsEventLog();
   if (log.shows_progress()) {
     flags.backup.on_progress = [&log](const Progress& progress) {
@@ -238,7 +241,11 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
           "--no-lock", [flags] { flags->backup.lock = false; },
           "Take no lock at the destinations: no other run of NAME may be at work there")
       ->group("Retention");
-  command->add_flag("--stats", flags->stats, "Say at the end where the time went")->group("Output");
+  command
+      ->add_flag("--stats", flags->stats,
+                 "Say at the end where the time went and what held the run back: "
+                 "times the kernels on a sample of up to 16 blocks")
+      ->group("Output");
   flags->source.AddTo(command);
   flags->docker.AddTo(command);
   flags->s3.AddTo(command);

@@ -27,6 +27,7 @@ using Command = std::function<int(Interrupt* interrupt)>;
 
 // Each makes a subcommand of `app` and sets `*chosen` when the command line names it.
 void AddBackupCommand(CLI::App* app, Command* chosen);
+void AddBenchCommand(CLI::App* app, Command* chosen);
 void AddCatCommand(CLI::App* app, Command* chosen);
 void AddDiffCommand(CLI::App* app, Command* chosen);
 void AddListCommand(CLI::App* app, Command* chosen);

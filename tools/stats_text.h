@@ -1,15 +1,19 @@
-// The account of a run for people: where the time went.
+// The account of a run for people: where the time went, and what held it back.
 #ifndef VOLSTREAM_TOOLS_STATS_TEXT_H_
 #define VOLSTREAM_TOOLS_STATS_TEXT_H_
 
 #include <string>
 
 #include "engine/stats.h"
+#include "stages/kernel_times.h"
+#include "stages/run_verdict.h"
 
 namespace volstream {
 
-// Several lines: a line a stage with its bytes and its share of the workers' time, then waits.
-std::string StatsText(const RunStats& stats);
+// Several lines: a line a stage with its bytes and its share of the workers' time, waits, how near
+// the run came to its limit (if `kernels` were timed), the bottleneck and a hint.
+std::string StatsText(const RunStats& stats, const KernelTimes& kernels,
+                      const RunSettings& settings);
 
 }  // namespace volstream
 

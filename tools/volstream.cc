@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   volstream::AddCatCommand(&app, &command);
   volstream::AddPruneCommand(&app, &command);
   volstream::AddDoctorCommand(&app, &command);
+  volstream::AddBenchCommand(&app, &command);
   volstream::AddUnlockCommand(&app, &command);
   volstream::AddVerifyCommand(&app, &command);
   volstream::AddDockerRescueCommand(&app, &command);

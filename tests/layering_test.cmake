@@ -16,6 +16,7 @@ set(homes
   "^curl/"                "^stages/(curl_[a-z]+\\.(h|cc)|url\\.cc)$"
   "^libdeflate\\.h$"      "^stages/((gzip|inflate)_codec|index_blob)\\.cc$"
   "^isa-l/igzip_lib\\.h$" "^(stages/isal_deflate\\.cc|bench/codec_bench\\.cc)$"
+  "^zstd(_errors)?\\.h$"  "^(stages/zstd_(codec|inflate_codec|reader)\\.cc|tests/.*)$"
   "^zlib\\.h$"            "^stages/gzip_reader\\.cc$"
   "^openssl/"             "^stages/digest\\.cc$"
   "^archive(_entry)?\\.h$" "^(stages/foreign_tar_reader\\.cc|tests/.*)$"

@@ -186,8 +186,8 @@ def main():
         archive_sizes, tar_sizes = columns_of(raw_of(form, archive[offset:offset + size]), 2)
         for _ in range(count):
             member_bytes, member_tar = archive_sizes.varint(), tar_sizes.varint()
-            size, data = found[seen]
-            assert (size, len(data)) == (member_bytes, member_tar), "another member"
+            found_bytes, data = found[seen]
+            assert (found_bytes, len(data)) == (member_bytes, member_tar), "another member"
             seen += 1
             member += member_bytes
             held += member_tar

@@ -40,12 +40,12 @@ class PipelineBatchTest : public testing::Test {
 };
 
 TEST_F(PipelineBatchTest, HashesPartsTogether) {
-  FakeSource source(500'000);
+  FakeSource source(100'000);
   const RunReport report = Pipeline(options_, Job(&source)).Run();
-  ExpectWhole(report, 500'000);
+  ExpectWhole(report, 100'000);
   // Two that were held and the third, which has the worker hash all.
   EXPECT_EQ(hasher_.most_together, 3u);
-  EXPECT_EQ(hasher_.calls, 34u);  // 33 times three of 100 parts, and the last
+  EXPECT_EQ(hasher_.calls, 7u);  // 6 times three of 20 parts, and two at the end
 }
 
 TEST_F(PipelineBatchTest, HashesWhatIsHeldTogetherWithTheLastPart) {
@@ -74,7 +74,7 @@ TEST_F(PipelineBatchTest, GoesOnAfterTheSinkHadAllThatItGets) {
   for (const size_t together : {2, 3, 8, 100}) {
     SCOPED_TRACE(together);
     hasher_.batch_parts = together;
-    FakeSource source(300'000);
+    FakeSource source(80'000);
     FakeSink sink("sink");
     sink.CloseGate();
     std::thread opener([&sink] {
@@ -85,7 +85,7 @@ TEST_F(PipelineBatchTest, GoesOnAfterTheSinkHadAllThatItGets) {
         Pipeline(options_, PipelineJob{&source, &codec_, &hasher_, {}, {&sink}}).Run();
     opener.join();
     ASSERT_TRUE(report.status.ok()) << report.status;
-    EXPECT_EQ(sink.Contents(), PatternBytes(300'000));
+    EXPECT_EQ(sink.Contents(), PatternBytes(80'000));
   }
 }
 
@@ -105,14 +105,14 @@ TEST_F(PipelineBatchTest, ComesToItsEndInTheLeastMemory) {
 
 TEST_F(PipelineBatchTest, HoldsGrowingPartsTooWhileTheyAreSmall) {
   options_.parts = PartSizes{2000, 500, 8, 16'000};
-  FakeSource source(800'000);
+  FakeSource source(200'000);
   const RunReport report = Pipeline(options_, Job(&source)).Run();
-  ExpectWhole(report, 800'000);
+  ExpectWhole(report, 200'000);
   EXPECT_GE(hasher_.most_together, 4u);
 }
 
 TEST_F(PipelineBatchTest, ACancelledRunDropsWhatItHolds) {
-  FakeSource source(300'000);
+  FakeSource source(80'000);
   sink_.CloseGate();
   Pipeline pipeline(options_, Job(&source));
   std::thread canceller([this, &pipeline] {
@@ -126,7 +126,7 @@ TEST_F(PipelineBatchTest, ACancelledRunDropsWhatItHolds) {
 }
 
 TEST_F(PipelineBatchTest, AFailedSourceDropsWhatItHolds) {
-  FakeSource source(300'000);
+  FakeSource source(80'000);
   source.fail_next_at = 13'000;
   const RunReport report = Pipeline(options_, Job(&source)).Run();
   EXPECT_EQ(report.status.code(), absl::StatusCode::kUnavailable);
@@ -135,7 +135,7 @@ TEST_F(PipelineBatchTest, AFailedSourceDropsWhatItHolds) {
 }
 
 TEST_F(PipelineBatchTest, AHasherThatThrowsEndsTheRun) {
-  FakeSource source(300'000);
+  FakeSource source(80'000);
   hasher_.throw_at_call = 2;
   const RunReport report = Pipeline(options_, Job(&source)).Run();
   EXPECT_EQ(report.status.code(), absl::StatusCode::kInternal);

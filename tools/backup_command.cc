@@ -32,6 +32,7 @@ struct Flags {
   std::vector<std::string> destinations;
   RetentionFlags retention;
   bool no_prune = false;
+  bool no_stream_md5 = false;
   double timeout_seconds = 0;  // 0 = none
   bool stats = false;
   std::string on_sink_failure = "continue";
@@ -155,6 +156,7 @@ int Run(Flags flags, Interrupt* interrupt) {
                               : "")));
   }
   flags.backup.stop_on_destination_failure = flags.on_sink_failure == "stop";
+  flags.backup.stream_md5 = !flags.no_stream_md5;
   if (flags.timeout_seconds > 0) {
     flags.backup.timeout = absl::Seconds(flags.timeout_seconds);
     flags.backup.on_timeout = [&source] { (*source)->Cancel(); };
@@ -219,7 +221,7 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
                                 "Budget of all buffers together, such as 256MiB (256MiB)"));
   command->add_option("--workers", flags->backup.workers, "Threads that compress (one a core)")
       ->check(CLI::Range(1, 1024));
-  command->add_flag("!--no-stream-md5", flags->backup.stream_md5,
+  command->add_flag("--no-stream-md5", flags->no_stream_md5,
                     "Do without the MD5 of the whole archive, which one core computes: the receipt "
                     "then has its XXH3 and the MD5s of its parts alone, in the ETag");
   TakesSize(command->add_option("--part-size", flags->backup.part_bytes,

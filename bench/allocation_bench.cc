@@ -23,8 +23,8 @@
 #include "bench/null_stages.h"
 #include "engine/pipeline.h"
 #include "engine/status_macros.h"
+#include "stages/archive_codec.h"
 #include "stages/backup_index.h"
-#include "stages/gzip_codec.h"
 #include "stages/local_sink.h"
 #include "stages/part_hash.h"
 #include "stages/tar_source.h"
@@ -48,6 +48,10 @@ struct Flags {
   double most_per_block = -1;
   double most_per_part = -1;
 };
+
+ArchiveFormat FormatOf(const Flags& flags) {
+  return flags.codec == "zstd" ? ArchiveFormat::kZstd : ArchiveFormat::kGzip;
+}
 
 uint64_t PageFaults() {
   rusage usage{};
@@ -160,12 +164,12 @@ absl::Status MakeStages(const Flags& flags, Stages* stages) {
     stages->codec = std::make_unique<CopyCodec>();
     return absl::OkStatus();
   }
-  VS_ASSIGN_OR_RETURN(stages->codec, GzipCodec::Create(flags.level));
+  VS_ASSIGN_OR_RETURN(stages->codec, MakeCodec(FormatOf(flags), flags.level));
   stages->hasher = std::make_unique<StreamHasher>(EqualParts(flags.part_bytes), flags.stream_md5);
   stages->index =
       stages->tar != nullptr
-          ? NewIndexWriter(stages->plan.get(), stages->tar, ArchiveFormat::kGzip)
-          : std::make_unique<IndexWriter>(IndexedStream::kRaw, ArchiveFormat::kGzip, kMiB, nullptr);
+          ? NewIndexWriter(stages->plan.get(), stages->tar, FormatOf(flags))
+          : std::make_unique<IndexWriter>(IndexedStream::kRaw, FormatOf(flags), kMiB, nullptr);
   return absl::OkStatus();
 }
 
@@ -223,8 +227,8 @@ int main(int argc, char** argv) {
   app.add_option("--bytes", flags.bytes, "source bytes of a generated stream")->transform(size);
   app.add_option("--block-size", flags.block_bytes)->transform(size)->check(CLI::PositiveNumber);
   app.add_option("--part-size", flags.part_bytes)->transform(size);
-  app.add_option("--codec", flags.codec)->check(CLI::IsMember({"copy", "gzip"}));
-  app.add_option("--level", flags.level, "gzip level");
+  app.add_option("--codec", flags.codec)->check(CLI::IsMember({"copy", "gzip", "zstd"}));
+  app.add_option("--level", flags.level, "of the codec");
   app.add_option("--workers", flags.workers, "threads that compute; 0: one a core");
   app.add_flag("!--no-stream-md5", flags.stream_md5, "parts are hashed by themselves");
   app.add_option("--corpus", flags.corpus, "kind of the generated stream");

@@ -5,7 +5,6 @@
 // OpenSSL on the same bytes, in turns: "of_openssl" is how many times as many bytes a second of the
 // thread's processor time the kernel takes, and does not depend on what else the machine does.
 #include <benchmark/benchmark.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <string>
@@ -17,6 +16,7 @@
 #include "stages/digest.h"
 #include "stages/md5_lanes.h"
 #include "stages/md5_pair.h"
+#include "stages/xxh3.h"
 
 namespace volstream::bench {
 namespace {

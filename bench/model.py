@@ -7,7 +7,7 @@ one of them at a time; a link that sends parts and gives their buffers back. Fed
 pipeline_bench. EVERY FIGURE IS SIMULATED but for those of --check.
 
   pipeline_bench --workers 1 --level 1 --json l1w1.json       # measured kernels
-  bench/model.py l1w1.json ... [--workers 1 2 4 8 16 32 64] [--gbit 10 100] [--no-stream-md5]
+  bench/model.py l1w1.json ... [--workers 1 2 4 8 16 32 64] [--gbit 10 100]
   bench/model.py --check l1w1.json l1w2.json ...              # against the runs they come from
 
 What it does not know: cores that share memory bandwidth, caches, turbo clocks or a host; NUMA; a
@@ -22,14 +22,11 @@ import random
 import sys
 
 MIB = 1 << 20
-# Of a core, XXH3 over what was just written: what is left of the stream digest without MD5.
-XXH3_NS_PER_BYTE = 0.05
-
 
 class Costs:
     """Nanoseconds a source byte of each kernel, and sizes, from one run of pipeline_bench."""
 
-    def __init__(self, run, stream_md5=True, md5_factor=1.0, in_run=False):
+    def __init__(self, run, in_run=False):
         stages = run["stages"]
 
         def kernel(name):
@@ -41,14 +38,14 @@ class Costs:
 
         self.ratio = run["figures"]["ratio"]["median"]
         self.encode = kernel("read") + kernel("compress")
-        self.digest = (kernel("stream digest") if stream_md5
-                       else XXH3_NS_PER_BYTE / self.ratio)
+        self.digest = kernel("stream digest")
         self.copy = kernel("assemble")
-        self.part_digest = kernel("part digest") / md5_factor
+        self.part_digest = kernel("part digest")
         self.block = run["block_bytes"]
         self.part = run["part_bytes"]
         self.stored_share = run["blocks_stored"] / run["blocks"]
-        self.label = f"{run.get('codec', 'gzip')} {run['level']}"
+        self.label = (f"{run.get('codec', 'gzip')} {run['level']}" +
+                      ("" if run.get("stream_md5", True) else ", no stream MD5"))
 
     def serial(self):
         return self.digest + self.copy
@@ -187,7 +184,7 @@ def simulate(costs, workers, memory, gbit, blocks):
 
 def check(runs):
     """Each run against the model of itself: same workers, kernels of the same minutes, no link."""
-    print(f"{'':10} {'workers':>7} {'measured MB/s':>24} {'simulated':>10} {'sim/measured':>12}"
+    print(f"{'':24} {'workers':>7} {'measured MB/s':>24} {'simulated':>10} {'sim/measured':>12}"
           f" {'formula':>8}")
     results = []
     for run in runs:
@@ -196,7 +193,7 @@ def check(runs):
         workers = run["workers"]
         result = simulate(costs, workers, run["memory_bytes"], None, run["blocks"])
         formula = 1e3 / max(costs.total() / workers, costs.serial())
-        print(f"{costs.label:10} {workers:7} {measured['median']:8.1f} ({measured['min']:.1f}.."
+        print(f"{costs.label:24} {workers:7} {measured['median']:8.1f} ({measured['min']:.1f}.."
               f"{measured['max']:.1f}) {result['mb_s']:10.1f} "
               f"{result['mb_s'] / measured['median']:12.3f} {formula:8.1f}")
         results.append({"label": costs.label, "workers": workers, "measured": measured,
@@ -207,16 +204,15 @@ def check(runs):
 def extrapolate(runs, args):
     results = []
     for run in runs:
-        costs = Costs(run, not args.no_stream_md5, args.md5_factor, args.in_run)
-        print(f"\n{costs.label}{', no stream MD5' if args.no_stream_md5 else ''}: ratio "
+        costs = Costs(run, args.in_run)
+        print(f"\n{costs.label}: ratio "
               f"{costs.ratio:.2f}, {costs.total():.2f} ns a source byte, of it ordered "
               f"{costs.serial():.3f}; memory {args.memory >> 20} MiB (SIMULATED)")
         for gbit in args.gbit:
             cells = []
             for workers in args.workers:
                 result = simulate(costs, workers, args.memory, gbit, args.blocks)
-                results.append({"label": costs.label, "stream_md5": not args.no_stream_md5,
-                                "workers": workers, "gbit": gbit, "memory_bytes": args.memory,
+                results.append({"label": costs.label, "workers": workers, "gbit": gbit, "memory_bytes": args.memory,
                                 "simulated": True, **result})
                 cells.append(f"{workers:>3}: {result['mb_s']:7.0f} MB/s {result['binds']}")
             print(f"  {f'{gbit:g} Gbit/s' if gbit else 'no link'}")
@@ -235,10 +231,6 @@ def main():
     parser.add_argument("--memory", type=lambda text: int(text) * MIB, default=1024 * MIB,
                         help="budget in MiB")
     parser.add_argument("--blocks", type=int, default=2048, help="at least so many are simulated")
-    parser.add_argument("--no-stream-md5", action="store_true",
-                        help="the stream's digest is XXH3 alone")
-    parser.add_argument("--md5-factor", type=float, default=1.0,
-                        help="parts are hashed so many times faster, as by SIMD lanes")
     parser.add_argument("--in-run", action="store_true",
                         help="feed it with the processor time of the stages inside of the run in "
                         "place of the kernels' wall time: for a busy machine")

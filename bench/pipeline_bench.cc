@@ -20,7 +20,7 @@
 #include "bench/process_usage.h"
 #include "engine/pipeline.h"
 #include "engine/status_macros.h"
-#include "stages/gzip_codec.h"
+#include "stages/archive_codec.h"
 #include "stages/kernel_times.h"
 #include "stages/part_hash.h"
 
@@ -41,9 +41,14 @@ struct Flags {
   int repeat = 5;
   bool sha256 = false;
   bool stream_md5 = true;
+  std::string codec = "gzip";
   std::string corpus = "mixed";
   std::string json_path;
 };
+
+ArchiveFormat FormatOf(const Flags& flags) {
+  return flags.codec == "zstd" ? ArchiveFormat::kZstd : ArchiveFormat::kGzip;
+}
 
 struct Round {
   RunStats stats;
@@ -97,7 +102,8 @@ std::array<std::vector<BlockTicket>, 2> SampleBlocks(const Flags& flags) {
 }
 
 absl::StatusOr<Round> RunRound(const Flags& flags, const Corpus& corpus) {
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<GzipCodec> codec, GzipCodec::Create(flags.level));
+  VS_ASSIGN_OR_RETURN(const std::unique_ptr<BlockCodec> codec,
+                      MakeCodec(FormatOf(flags), flags.level));
   CorpusSource source(&corpus, flags.bytes);
   KernelPlan plan;
   plan.source = &source;
@@ -250,6 +256,7 @@ Json ToJson(const Flags& flags, const std::vector<Round>& rounds) {
   Json json{{"corpus", flags.corpus},
             {"seed", flags.seed},
             {"bytes", flags.bytes},
+            {"codec", flags.codec},
             {"level", flags.level},
             {"workers", stats.workers},
             {"memory_bytes", flags.memory_bytes},
@@ -277,10 +284,10 @@ Json ToJson(const Flags& flags, const std::vector<Round>& rounds) {
 void Print(const Flags& flags, const std::vector<Round>& rounds) {
   const RunStats& stats = rounds.front().stats;
   std::printf(
-      "%.0f MiB of %s, level %d, %d workers, budget %.0f MiB, parts of %.0f MiB, %d rounds\n",
-      static_cast<double>(flags.bytes) / kMiB, flags.corpus.c_str(), flags.level, stats.workers,
-      static_cast<double>(flags.memory_bytes) / kMiB, static_cast<double>(flags.part_bytes) / kMiB,
-      flags.repeat);
+      "%.0f MiB of %s, %s level %d, %d workers, budget %.0f MiB, parts of %.0f MiB, %d rounds\n",
+      static_cast<double>(flags.bytes) / kMiB, flags.corpus.c_str(), flags.codec.c_str(),
+      flags.level, stats.workers, static_cast<double>(flags.memory_bytes) / kMiB,
+      static_cast<double>(flags.part_bytes) / kMiB, flags.repeat);
   std::printf("%llu blocks, %llu of them stored; %llu parts\n\n",
               static_cast<unsigned long long>(stats.blocks),
               static_cast<unsigned long long>(stats.blocks_stored),
@@ -331,7 +338,8 @@ int main(int argc, char** argv) {
   app.add_option("--memory", flags.memory_bytes, "budget of the buffer pool")->transform(size);
   app.add_option("--part-size", flags.part_bytes)->transform(size);
   app.add_option("--block-size", flags.block_bytes)->transform(size)->check(CLI::PositiveNumber);
-  app.add_option("--level", flags.level, "gzip level");
+  app.add_option("--codec", flags.codec)->check(CLI::IsMember({"gzip", "zstd"}));
+  app.add_option("--level", flags.level, "of the codec");
   app.add_option("--workers", flags.workers, "threads that compute; 0: one a core");
   app.add_option("--corpus", flags.corpus,
                  "text, logs, sqlite, floats, json, random, zeros or mixed");

@@ -1,7 +1,6 @@
 #include "stages/gzip_codec.h"
 
 #include <libdeflate.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +12,7 @@
 #include "stages/compress_probe.h"
 #include "stages/gzip_member.h"
 #include "stages/isal_deflate.h"
+#include "stages/xxh3.h"
 
 namespace volstream {
 namespace {

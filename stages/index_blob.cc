@@ -1,7 +1,6 @@
 #include "stages/index_blob.h"
 
 #include <libdeflate.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "stages/digest.h"
 #include "stages/gzip_member.h"
 #include "stages/little_endian.h"
+#include "stages/xxh3.h"
 #include "stages/zstd_member.h"
 
 namespace volstream {

@@ -1,7 +1,6 @@
 #include "stages/inflate_codec.h"
 
 #include <libdeflate.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <optional>
@@ -9,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "stages/gzip_member.h"
+#include "stages/xxh3.h"
 
 namespace volstream {
 namespace {

@@ -1,7 +1,5 @@
 #include "stages/member_source.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +8,7 @@
 #include "engine/check.h"
 #include "engine/status_macros.h"
 #include "stages/absl_text.h"
+#include "stages/xxh3.h"
 
 namespace volstream {
 namespace {

@@ -1,7 +1,5 @@
 #include "stages/part_hash.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -10,6 +8,7 @@
 #include "engine/check.h"
 #include "stages/md5_lanes.h"
 #include "stages/md5_pair.h"
+#include "stages/xxh3.h"
 
 namespace volstream {
 namespace {

@@ -1,6 +1,5 @@
 #include "stages/zstd_codec.h"
 
-#include <xxhash.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/status_macros.h"
 #include "stages/little_endian.h"
+#include "stages/xxh3.h"
 #include "stages/zstd_member.h"
 
 namespace volstream {

@@ -1,6 +1,5 @@
 #include "stages/zstd_inflate_codec.h"
 
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <utility>
@@ -11,6 +10,7 @@
 #include "engine/status_macros.h"
 #include "stages/little_endian.h"
 #include "stages/member_info.h"
+#include "stages/xxh3.h"
 #include "stages/zstd_member.h"
 
 namespace volstream {

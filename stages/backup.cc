@@ -34,7 +34,7 @@ namespace {
 
 // Names differ by their second, so this many backups in one minute are the most one can make.
 constexpr int kMaxNameTries = 60;
-constexpr size_t kSampleBlocks = 16;
+constexpr size_t kSampleBytes = 16 * kMiB;
 constexpr absl::Duration kKernelTime = absl::Seconds(2);
 constexpr absl::string_view kSequel = "; and then: ";  // as WithSequel writes it
 
@@ -381,7 +381,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     sink_destination.push_back(i);
   }
   VS_RETURN_IF_ERROR(FailedDestination(*report));
-  BlockSample sample(kSampleBlocks);
+  BlockSample sample(kSampleBytes / pipeline_options.block_bytes);
   SampledSource sampled(source.get(), &sample);
   BlockSource* const read = options_.time_kernels ? &sampled : source.get();
   PipelineJob job{read, codec.get(), &hasher, {&hasher}, {}};

@@ -59,7 +59,7 @@ struct BackupOptions {
   // A lock that another run has ends the run, with ErrorKind::kBusy, whatever the destinations
   // beside it.
   bool lock = true;
-  // Times the kernels on a sample of the run's own bytes, up to 16 blocks beside the memory budget,
+  // Times the kernels on a sample of the run's own bytes, up to 16 MiB beside the memory budget,
   // once the receipts are written: BackupReport::kernels. Takes two seconds at most.
   bool time_kernels = false;
   // After this long Run() ends as by Cancel(), with kDeadlineExceeded. Positive.

@@ -14,7 +14,7 @@ void BlockSample::Offer(ByteSpan block) {
   if (number % stride_ != 0) return;
   if (blocks_.size() == max_blocks_) {
     // Every second one goes, and only every second one comes from here on.
-    for (size_t i = 0; 2 * i < blocks_.size(); ++i) blocks_[i] = std::move(blocks_[2 * i]);
+    for (size_t i = 1; 2 * i < blocks_.size(); ++i) blocks_[i] = std::move(blocks_[2 * i]);
     blocks_.resize((blocks_.size() + 1) / 2);
     stride_ *= 2;
     if (number % stride_ != 0 || blocks_.size() == max_blocks_) return;

@@ -64,9 +64,8 @@ class MachineBench {
   absl::Status TimeLevels(MachineReport* report);
   absl::Status MeasureUpload(MachineReport* report) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status MeasurePipeline(MachineReport* report);
-  // The sample in blocks of at most `block_bytes`, in such an order that any number of them from
-  // the first on is spread over the whole.
-  std::vector<ByteSpan> BlocksOf(size_t block_bytes) const;
+  // As many chunks of the sample, spread over it, in blocks of at most `block_bytes`.
+  std::vector<ByteSpan> BlocksOf(size_t chunks, size_t block_bytes) const;
   absl::Status CheckCancelled() const;
   void Log(Severity severity, const std::string& text) const;
 

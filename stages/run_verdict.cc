@@ -14,6 +14,9 @@ constexpr double kNetworkBinds = 0.25;
 constexpr double kOrderBinds = 0.85;
 constexpr double kWorkersBind = 0.6;
 constexpr double kSourceBinds = 0.5;
+// Work that waits for nothing but a processor has one for about all of its time, unless others
+// compute too.
+constexpr double kOwnProcessor = 0.7;
 
 double BusySeconds(const RunStats& stats, Stage stage) {
   return absl::ToDoubleSeconds(stats.stage(stage).busy);
@@ -112,9 +115,22 @@ RunVerdict JudgeRun(const RunStats& stats, const RunSettings& settings) {
   }
   if (shares.workers >= kWorkersBind) {
     const double most = std::max({shares.read, shares.compress, shares.md5});
-    const auto of_workers = [&shares](double share) {
-      return absl::StrCat("workers were busy ", Percent(shares.workers), " of the time, ",
-                          Percent(share / shares.workers), " of that with it");
+    const auto of_workers = [&shares, &stats](double share) {
+      std::string reason =
+          absl::StrCat("workers were busy ", Percent(shares.workers), " of the time, ",
+                       Percent(share / shares.workers), " of that with it");
+      absl::Duration busy;
+      absl::Duration cpu;
+      for (Stage stage : {Stage::kEncode, Stage::kObserve, Stage::kPartHash}) {
+        busy += stats.stage(stage).busy;
+        cpu += stats.stage(stage).cpu;
+      }
+      const double had = absl::FDivDuration(cpu, std::max(busy, absl::Nanoseconds(1)));
+      if (cpu > absl::ZeroDuration() && had < kOwnProcessor) {
+        absl::StrAppend(&reason, "; others on this machine left them a processor for ",
+                        Percent(had), " of it");
+      }
+      return reason;
     };
     if (most == shares.compress) return found(Bottleneck::kCompress, of_workers(most));
     if (most == shares.md5) return found(Bottleneck::kMd5, of_workers(most));

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <random>
 #include <utility>
@@ -20,6 +22,8 @@ namespace volstream {
 namespace {
 
 constexpr size_t kProbePartBytes = 8 * kMiB;
+// How often the time is extended while nothing was stored at all.
+constexpr int kPatience = 5;
 constexpr absl::Duration kLookInterval = absl::Milliseconds(50);
 // What ends a probe that is well. The pipeline gives it back, with a sequel if something stayed.
 constexpr char kOver[] = "the upload was measured";
@@ -95,8 +99,9 @@ absl::StatusOr<double> UploadProbe::Run() {
   options.workers = options_.workers;
   options.parts = EqualParts(kProbePartBytes);
   options.progress_interval = kLookInterval;
-  // What the last look at a sink that was well has seen. The run's own thread, then this one.
-  uint64_t stored_bytes = 0;
+  // What the last look at a sink that was well has seen. Written by the run's own thread; read by
+  // that of the deadline too.
+  std::atomic<uint64_t> stored_bytes = 0;
   absl::Duration stored_after;
   options.on_progress = [&stored_bytes, &stored_after](const Progress& progress) {
     if (progress.stored_bytes <= stored_bytes) return;
@@ -116,7 +121,10 @@ absl::StatusOr<double> UploadProbe::Run() {
       pipeline_ = &pipeline;
       if (cancelled_) pipeline.Cancel(InterruptedError());
     }
-    const Ticker deadline(options_.at_most, [this] { Stop(Over()); });
+    int ticks = 0;
+    const Ticker deadline(options_.at_most, [this, &stored_bytes, &ticks] {
+      if (++ticks == kPatience || stored_bytes > 0) Stop(Over());
+    });
     report = pipeline.Run();
     MutexLock lock(&mu_);
     pipeline_ = nullptr;
@@ -128,9 +136,10 @@ absl::StatusOr<double> UploadProbe::Run() {
   if (stored_bytes == 0) {
     return absl::DeadlineExceededError(absl::StrFormat(
         "%s stored no part of %d MiB within %.1f s: give it more time with --seconds",
-        storage_->Url(), kProbePartBytes / kMiB, absl::ToDoubleSeconds(options_.at_most)));
+        storage_->Url(), kProbePartBytes / kMiB,
+        kPatience * absl::ToDoubleSeconds(options_.at_most)));
   }
-  return static_cast<double>(stored_bytes) / absl::ToDoubleSeconds(stored_after);
+  return static_cast<double>(stored_bytes.load()) / absl::ToDoubleSeconds(stored_after);
 }
 
 }  // namespace volstream

@@ -47,6 +47,16 @@ TEST(RunVerdict, IsCompressWhenWorkersAreBusyWithIt) {
   EXPECT_NE(verdict.hint.find("--workers"), std::string::npos) << verdict.hint;
 }
 
+TEST(RunVerdict, SaysWhenOthersHadTheProcessors) {
+  RunStats stats = RunOf({1, 14, 0.2, 1, 1});
+  for (StageStats& stage : stats.stages) stage.cpu = stage.busy;
+  EXPECT_EQ(JudgeRun(stats, kGzip6).reason.find("others"), std::string::npos);
+  for (StageStats& stage : stats.stages) stage.cpu = stage.busy / 4;
+  const RunVerdict verdict = JudgeRun(stats, kGzip6);
+  EXPECT_EQ(verdict.bottleneck, Bottleneck::kCompress);
+  EXPECT_NE(verdict.reason.find("25 %"), std::string::npos) << verdict.reason;
+}
+
 TEST(RunVerdict, DoesNotAdviseWhatIsDoneAlready) {
   const std::string hint = HintFor(Bottleneck::kCompress, {ArchiveFormat::kZstd, 1, 2});
   EXPECT_EQ(hint.find("--level"), std::string::npos) << hint;

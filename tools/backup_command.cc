@@ -246,7 +246,7 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
   command
       ->add_flag("--stats", flags->stats,
                  "Say at the end where the time went and what held the run back: "
-                 "times the kernels on a sample of up to 16 blocks")
+                 "times the kernels on a sample of up to 16 MiB")
       ->group("Output");
   flags->source.AddTo(command);
   flags->docker.AddTo(command);

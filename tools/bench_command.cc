@@ -81,10 +81,8 @@ void Print(const MachineReport& report) {
   const auto encoded_rate = [&chosen, encoded](Kernel kernel) {
     return chosen.times.of(kernel) > 0 ? Megabytes(encoded / chosen.times.of(kernel)) : 0;
   };
-  absl::PrintF(
-      "digests   %8.0f MB/s of stored bytes for the whole stream (one thread), %.0f a core "
-      "for parts\n",
-      encoded_rate(Kernel::kStreamDigest), encoded_rate(Kernel::kPartDigest));
+  absl::PrintF("digests   %8.0f MB/s of stored bytes, of parts and stream, one thread at a time\n",
+               encoded_rate(Kernel::kStreamDigest));
   absl::PrintF("copy      %8.0f MB/s of stored bytes a core\n", encoded_rate(Kernel::kCopy));
   if (rates.upload_bytes_per_second > 0) {
     absl::PrintF("upload    %8.0f MB/s of stored bytes\n",

@@ -5,11 +5,15 @@
 #include <string>
 
 #include "engine/stats.h"
+#include "stages/level_history.h"
 
 namespace volstream {
 
 // Several lines: a line a stage with its bytes and its share of the workers' time, then waits.
 std::string StatsText(const RunStats& stats);
+
+// One line: where a level that moved by itself went, and how many blocks it was for.
+std::string LevelsText(const LevelHistory& levels);
 
 }  // namespace volstream
 

@@ -246,6 +246,8 @@ BufferPool::Usage BufferPool::usage() const {
   Usage usage;
   usage.slabs_in_use = shape_.slab_count - free_slabs_.size();
   usage.parts_in_use = static_cast<size_t>(taken_parts_ - returned_parts_);
+  usage.granted_parts = static_cast<size_t>(granted_parts_ - returned_parts_);
+  usage.returned_parts = returned_parts_;
   usage.reserved_bytes = reserved_bytes_;
   usage.free_part_bytes = free_part_bytes_;
   usage.part_buffer_bytes = part_buffer_bytes_;

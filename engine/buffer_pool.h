@@ -127,6 +127,8 @@ class BufferPool {
   struct Usage {
     size_t slabs_in_use = 0;
     size_t parts_in_use = 0;
+    size_t granted_parts = 0;             // in use, or with memory to be taken at once
+    uint64_t returned_parts = 0;          // ever
     uint64_t reserved_bytes = 0;          // promised to admitted blocks
     uint64_t free_part_bytes = 0;         // granted and not yet written; includes what is reserved
     uint64_t part_buffer_bytes = 0;       // of all part buffers, in use or not

@@ -35,6 +35,10 @@ struct PipelineOptions {
   // from this moment the source may change again. Any thread, a worker's most likely, so it must
   // not block. Not called by a run that fails before anything was read.
   std::function<void()> on_source_read;
+
+  // Called for each block once the source has cut it, before it is filled and encoded. Source
+  // thread, one call at a time, so it must not block.
+  std::function<void(const Pressure&)> on_pressure;
 };
 
 // `workers`, or the number of cores that this process may use.

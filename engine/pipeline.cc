@@ -88,6 +88,7 @@ class Pipeline::Impl {
   void Stop() ABSL_LOCKS_EXCLUDED(pool_mu_);
   void RunGraph();
   void ReadSource(Graph* nodes);
+  Pressure PressureAt(uint64_t source_offset) const;
   void FillAndEncode(Block* block);
   absl::StatusOr<size_t> Fill(Block* block, MutableByteSpan in);
   // One of those who read the source, which are every block until it is filled and the source
@@ -289,11 +290,25 @@ void Pipeline::Impl::ReadSource(Graph* nodes) {
       block->lease.Release();
       return;
     }
+    if (options_.on_pressure) options_.on_pressure(PressureAt(block->ticket.offset));
     block->seq = blocks_in_++;
     source_readers_.fetch_add(1);
     block->handoff.Pass();
     nodes->encode.try_put(block);
   }
+}
+
+Pressure Pipeline::Impl::PressureAt(uint64_t source_offset) const {
+  const BufferPool::Usage usage = run_pool_->usage();
+  Pressure pressure;
+  pressure.source_offset = source_offset;
+  pressure.parts_delivered = usage.returned_parts;
+  // One part is being filled.
+  pressure.parts_waiting = std::max<size_t>(usage.parts_in_use, 1) - 1;
+  pressure.part_room = std::max<size_t>(usage.granted_parts, 2) - 1;
+  pressure.blocks_in_hand = usage.slabs_in_use - 1;
+  pressure.block_room = run_pool_->shape().slab_count - 1;
+  return pressure;
 }
 
 void Pipeline::Impl::LeaveSource() {

@@ -36,6 +36,17 @@ struct Progress {
   bool finished = false;
 };
 
+// What holds a running pipeline up, in what it has in hand: taken as each block is admitted,
+// without a clock.
+struct Pressure {
+  uint64_t source_offset = 0;    // of the block in the planned source stream
+  uint64_t parts_delivered = 0;  // parts that all sinks were done with, ever
+  size_t parts_waiting = 0;      // full parts that some sink is not done with
+  size_t part_room = 0;          // the most that could be waiting
+  size_t blocks_in_hand = 0;     // admitted and not yet assembled, without this one
+  size_t block_room = 0;         // the most that could be
+};
+
 // The full account of a run that has ended.
 struct RunStats {
   absl::Duration elapsed;

@@ -6,10 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "engine/stage.h"
 #include "stages/archive_format.h"
+#include "stages/level_history.h"
 
 namespace volstream {
 
@@ -22,6 +24,11 @@ CodecLevels LevelsOf(ArchiveFormat format);
 
 // kInvalidArgument, with the range, unless the format's codec has the level.
 absl::Status CheckLevel(ArchiveFormat format, int level);
+
+// What --level may say: "6" is the range of that level alone, "auto" that of levels from 1 to 9,
+// and "auto:3-7" another, all of them beginning with the preferred level or the one next to it.
+// kInvalidArgument, with what it may be, for anything else.
+absl::StatusOr<LevelRange> ParseLevel(ArchiveFormat format, std::string_view text);
 
 absl::StatusOr<std::unique_ptr<BlockCodec>> MakeCodec(ArchiveFormat format, int level);
 

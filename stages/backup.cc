@@ -16,6 +16,7 @@
 #include "engine/ticker.h"
 #include "stages/archive_codec.h"
 #include "stages/archive_name.h"
+#include "stages/auto_codec.h"
 #include "stages/backup_index.h"
 #include "stages/block_sample.h"
 #include "stages/destination_check.h"
@@ -330,8 +331,18 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
     VS_RETURN_IF_ERROR(VolumePlan::Check(options_.source, plan_options));
     ForbidOwnDirectories(&plan_options);
   }
-  const int level = options_.level.value_or(LevelsOf(options_.format).preferred);
-  VS_ASSIGN_OR_RETURN(const std::unique_ptr<BlockCodec> codec, MakeCodec(options_.format, level));
+  int level = options_.level.value_or(LevelsOf(options_.format).preferred);
+  std::unique_ptr<BlockCodec> codec;
+  AutoCodec* auto_codec = nullptr;
+  if (options_.auto_level.has_value()) {
+    level = options_.auto_level->start;
+    VS_ASSIGN_OR_RETURN(std::unique_ptr<AutoCodec> made,
+                        AutoCodec::Create(options_.format, *options_.auto_level));
+    auto_codec = made.get();
+    codec = std::move(made);
+  } else {
+    VS_ASSIGN_OR_RETURN(codec, MakeCodec(options_.format, level));
+  }
   // Before the source has to hold still: these ask the destinations.
   VS_ASSIGN_OR_RETURN(const std::string name, ChooseName(report));
   RemoveStale(*report);
@@ -352,6 +363,11 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   pipeline_options.stop_on_sink_failure = options_.stop_on_destination_failure;
   pipeline_options.on_progress = options_.on_progress;
   pipeline_options.on_source_read = [&reading] { reading.End(); };
+  if (auto_codec != nullptr) {
+    pipeline_options.on_pressure = [auto_codec](const Pressure& pressure) {
+      auto_codec->OnPressure(pressure);
+    };
+  }
   std::unique_ptr<BlockSource> source;
   std::unique_ptr<IndexWriter> index;
   if (plan != nullptr) {
@@ -440,6 +456,7 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
   receipt.blocks_stored = run.stats.blocks_stored;
   receipt.codec = std::string(FormatName(options_.format));
   receipt.level = level;
+  if (auto_codec != nullptr) receipt.levels = auto_codec->History();
   receipt.source = options_.source;
   receipt.host = HostName();
   receipt.version = VOLSTREAM_VERSION;

@@ -27,6 +27,7 @@
 #include "stages/byte_stream.h"
 #include "stages/event_log.h"
 #include "stages/kernel_times.h"
+#include "stages/level_history.h"
 #include "stages/lock_holder.h"
 #include "stages/part_plan.h"
 #include "stages/receipt.h"
@@ -47,6 +48,8 @@ struct BackupOptions {
   // Of the format's codec: 1 (fastest) to 12 (smallest) for gzip, to 19 for zstd. Nothing = what
   // LevelsOf prefers.
   std::optional<int> level;
+  // The level moves within these by what holds the run up, instead of `level`.
+  std::optional<LevelRange> auto_level;
   uint64_t memory_bytes = 256 * kMiB;  // of all buffers together
   size_t part_bytes = 0;               // of equal parts; 0 = chosen from the plan
   int workers = 0;                     // 0 = one a core

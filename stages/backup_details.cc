@@ -44,8 +44,14 @@ absl::Status ReadReceipt(Storage* storage, const BackupInfo& backup, BackupDetai
     return absl::OkStatus();
   }
   details->state = BackupState::kProven;
-  details->figures = BackupFigures{receipt->tar_bytes, receipt->entries, receipt->warning_count,
-                                   receipt->missing_count, receipt->finished - receipt->started};
+  details->figures = BackupFigures{receipt->tar_bytes,
+                                   receipt->entries,
+                                   receipt->warning_count,
+                                   receipt->missing_count,
+                                   receipt->finished - receipt->started,
+                                   receipt->codec,
+                                   receipt->level,
+                                   receipt->levels};
   return absl::OkStatus();
 }
 

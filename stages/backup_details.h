@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "stages/catalog.h"
+#include "stages/level_history.h"
 #include "stages/storage.h"
 #include "stages/verification.h"
 
@@ -31,6 +32,9 @@ struct BackupFigures {
   uint64_t warning_count = 0;
   uint64_t missing_count = 0;
   absl::Duration duration;
+  std::string codec;
+  int level = 0;
+  std::optional<LevelHistory> levels;
 };
 
 struct BackupDetails {

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/mutex.h"
 #include "stages/compress_probe.h"
 #include "stages/gzip_member.h"
 #include "stages/isal_deflate.h"
@@ -130,11 +129,12 @@ absl::StatusOr<EncodedBlock> GzipCodec::Encode(ByteSpan in, MutableByteSpan out)
   size_t body_bytes = 0;
   const ProbeResult probe = ProbeBlock(in);
   if (probe.promise != Promise::kNothing) {
-    std::unique_ptr<Kit> kit = TakeKit();
+    std::unique_ptr<Kit> kit = kits_.Take();
+    if (kit == nullptr) kit = std::make_unique<Kit>();
     // Room for one byte less than the stored form: zero means "store it".
     const absl::StatusOr<size_t> compressed =
         kit->Compress(level_, probe, in, body.first(StoredBytes(in.size()) - 1));
-    ReturnKit(std::move(kit));
+    kits_.Return(std::move(kit));
     if (!compressed.ok()) return compressed.status();
     body_bytes = *compressed;
   }
@@ -147,23 +147,6 @@ absl::StatusOr<EncodedBlock> GzipCodec::Encode(ByteSpan in, MutableByteSpan out)
                   out);
   WriteGzipTrailer(Crc32(in), static_cast<uint32_t>(in.size()), body.subspan(body_bytes));
   return EncodedBlock{member_bytes, stored};
-}
-
-std::unique_ptr<GzipCodec::Kit> GzipCodec::TakeKit() {
-  {
-    MutexLock lock(&mu_);
-    if (!idle_.empty()) {
-      std::unique_ptr<Kit> kit = std::move(idle_.back());
-      idle_.pop_back();
-      return kit;
-    }
-  }
-  return std::make_unique<Kit>();
-}
-
-void GzipCodec::ReturnKit(std::unique_ptr<Kit> kit) {
-  MutexLock lock(&mu_);
-  idle_.push_back(std::move(kit));
 }
 
 }  // namespace volstream

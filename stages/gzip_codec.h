@@ -9,12 +9,10 @@
 #define VOLSTREAM_STAGES_GZIP_CODEC_H_
 
 #include <memory>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "engine/mutex.h"
 #include "engine/stage.h"
+#include "stages/idle_pool.h"
 
 namespace volstream {
 
@@ -33,12 +31,9 @@ class GzipCodec : public BlockCodec {
  private:
   class Kit;
   explicit GzipCodec(int level);
-  std::unique_ptr<Kit> TakeKit() ABSL_LOCKS_EXCLUDED(mu_);
-  void ReturnKit(std::unique_ptr<Kit> kit) ABSL_LOCKS_EXCLUDED(mu_);
 
   const int level_;
-  Mutex mu_;
-  std::vector<std::unique_ptr<Kit>> idle_ ABSL_GUARDED_BY(mu_);
+  IdlePool<Kit> kits_;
 };
 
 }  // namespace volstream

@@ -1,7 +1,9 @@
 #include "stages/receipt.h"
 
 #include <nlohmann/json.hpp>
+#include <string>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "stages/json_fields.h"
 
@@ -11,6 +13,37 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
+
+Json JsonOf(const LevelHistory& levels) {
+  Json json;
+  json["min"] = levels.range.min;
+  json["max"] = levels.range.max;
+  json["start"] = levels.range.start;
+  json["blocks"] = Json::object();
+  for (const auto& [level, count] : levels.blocks) json["blocks"][std::to_string(level)] = count;
+  json["change_count"] = levels.change_count;
+  json["changes"] = Json::array();
+  for (const LevelHistory::Change& change : levels.changes) {
+    json["changes"].push_back({{"tar_offset", change.source_offset}, {"level", change.level}});
+  }
+  return json;
+}
+
+// Throws Json::exception on members of another type.
+LevelHistory LevelsFrom(const Json& json) {
+  LevelHistory levels;
+  levels.range = {json.value("min", 0), json.value("max", 0), json.value("start", 0)};
+  levels.change_count = CountFrom(json, "change_count");
+  const Json blocks = json.value("blocks", Json::object());
+  for (const auto& [level, count] : blocks.items()) {
+    int number = 0;
+    if (absl::SimpleAtoi(level, &number)) levels.blocks[number] = count.get<uint64_t>();
+  }
+  for (const Json& change : json.value("changes", Json::array())) {
+    levels.changes.push_back({CountFrom(change, "tar_offset"), change.value("level", 0)});
+  }
+  return levels;
+}
 
 }  // namespace
 
@@ -47,6 +80,7 @@ std::string Receipt::ToJson() const {
   json["blocks_stored"] = blocks_stored;
   json["codec"] = codec;
   json["level"] = level;
+  if (levels.has_value()) json["levels"] = JsonOf(*levels);
   json["source"] = source;
   json["host"] = host;
   json["version"] = version;
@@ -92,6 +126,7 @@ absl::StatusOr<Receipt> Receipt::FromJson(std::string_view text) {
     receipt.blocks_stored = CountFrom(json, "blocks_stored");
     receipt.codec = json.value("codec", "");
     receipt.level = json.value("level", 0);
+    if (json.contains("levels")) receipt.levels = LevelsFrom(json["levels"]);
     receipt.source = json.value("source", "");
     receipt.host = json.value("host", "");
     receipt.version = json.value("version", "");

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "engine/part_sizes.h"
+#include "stages/level_history.h"
 
 namespace volstream {
 
@@ -38,8 +40,9 @@ struct Receipt {
   uint64_t excluded = 0;          // names that options left out, with all below them
   uint64_t blocks = 0;
   uint64_t blocks_stored = 0;
-  std::string codec;  // FormatName: "gzip" or "zstd"
-  int level = 0;
+  std::string codec;                   // FormatName: "gzip" or "zstd"
+  int level = 0;                       // the one it began with, where `levels` says more
+  std::optional<LevelHistory> levels;  // of a run whose level moved by itself
 
   std::string source;
   std::string host;

@@ -29,6 +29,7 @@ struct Flags {
   DockerFlags docker;
   BackupOptions backup;
   std::string codec = "gzip";
+  std::string level;  // empty = the codec's preferred one
   std::vector<std::string> destinations;
   RetentionFlags retention;
   bool no_prune = false;
@@ -95,6 +96,7 @@ int FinishRun(const Flags& flags, const std::vector<std::unique_ptr<Storage>>& s
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       log->Info(std::string(line));
     }
+    if (report.receipt.levels.has_value()) log->Info(LevelsText(*report.receipt.levels));
   }
   if (!report.status.ok()) {
     if (KindOf(report.status) == ErrorKind::kPartial && !flags.no_prune) {
@@ -120,9 +122,11 @@ int Run(Flags flags, Interrupt* interrupt) {
   Log log(flags.common.LogOptions());
   flags.s3.LogTo(log.AsEventLog());
   if (flags.codec == FormatName(ArchiveFormat::kZstd)) flags.backup.format = ArchiveFormat::kZstd;
-  if (flags.backup.level.has_value()) {
-    const absl::Status level = CheckLevel(flags.backup.format, *flags.backup.level);
-    if (!level.ok()) return Fail(&log, level);
+  if (!flags.level.empty()) {
+    const absl::StatusOr<LevelRange> level = ParseLevel(flags.backup.format, flags.level);
+    if (!level.ok()) return Fail(&log, level.status());
+    if (flags.level.starts_with("auto")) flags.backup.auto_level = *level;
+    flags.backup.level = level->start;
   }
   std::vector<std::unique_ptr<Storage>> storages;
   std::vector<Storage*> borrowed;
@@ -214,8 +218,9 @@ void AddBackupCommand(CLI::App* app, Command* chosen) {
       ->envname("BACKUP_CODEC")
       ->check(CLI::IsMember({"gzip", "zstd"}));
   command
-      ->add_option("--level", flags->backup.level,
-                   "Compression: gzip 1 (fast) to 12 (small) (6), zstd 1 to 19 (3)")
+      ->add_option("--level", flags->level,
+                   "Compression: gzip 1 (fast) to 12 (small) (6), zstd 1 to 19 (3); or auto, which "
+                   "moves from 1 to 9 by what the run waits for, or auto:MIN-MAX")
       ->envname("BACKUP_COMPRESSION_LEVEL");
   TakesSize(command->add_option("--memory", flags->backup.memory_bytes,
                                 "Budget of all buffers together, such as 256MiB (256MiB)"));

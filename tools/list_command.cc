@@ -119,6 +119,9 @@ class Printer {
       }
       (*item)["entries"] = figures.entries;
       (*item)["seconds"] = absl::ToDoubleSeconds(figures.duration);
+      (*item)["codec"] = figures.codec;
+      (*item)["level"] = figures.level;
+      if (figures.levels.has_value()) AddLevels(*figures.levels, item);
       (*item)["warning_count"] = figures.warning_count;
       (*item)["missing_count"] = figures.missing_count;
     }
@@ -128,6 +131,15 @@ class Printer {
                                  {"level", verification.level},
                                  {"checked", TimeText("%Y-%m-%dT%H:%M:%SZ", verification.checked)},
                                  {"error_count", verification.error_count}};
+    }
+  }
+
+  static void AddLevels(const LevelHistory& levels, nlohmann::ordered_json* item) {
+    (*item)["level_min"] = levels.range.min;
+    (*item)["level_max"] = levels.range.max;
+    (*item)["level_changes"] = levels.change_count;
+    for (const auto& [level, count] : levels.blocks) {
+      (*item)["blocks_by_level"][std::to_string(level)] = count;
     }
   }
 

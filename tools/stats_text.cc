@@ -54,4 +54,15 @@ std::string StatsText(const RunStats& stats, const KernelTimes& kernels,
   return text;
 }
 
+std::string LevelsText(const LevelHistory& levels) {
+  const int last = levels.changes.empty() ? levels.range.start : levels.changes.back().level;
+  std::string text = absl::StrFormat("level %d to %d of %d..%d in %d steps:", levels.range.start,
+                                     last, levels.range.min, levels.range.max, levels.change_count);
+  for (const auto& [level, count] : levels.blocks) {
+    absl::StrAppendFormat(&text, " %d blocks at %d,", count, level);
+  }
+  text.pop_back();
+  return text;
+}
+
 }  // namespace volstream

@@ -7,6 +7,7 @@
 #include "engine/stats.h"
 #include "stages/kernel_times.h"
 #include "stages/run_verdict.h"
+#include "stages/level_history.h"
 
 namespace volstream {
 
@@ -14,6 +15,9 @@ namespace volstream {
 // the run came to its limit (if `kernels` were timed), the bottleneck and a hint.
 std::string StatsText(const RunStats& stats, const KernelTimes& kernels,
                       const RunSettings& settings);
+
+// One line: where a level that moved by itself went, and how many blocks it was for.
+std::string LevelsText(const LevelHistory& levels);
 
 }  // namespace volstream
 

@@ -72,6 +72,7 @@ class Check {
   absl::Status ReadEntries(TarReader* reader, ArchiveIndex* index);
   void Compare(const RestoreEntry& entry, const EntryPlace& place, const IndexedEntry& indexed);
   absl::Status ReadOwn(ArchiveFormat format, ArchiveIndex* index);
+  absl::StatusOr<DeepCheckResult> ReadForeign();
   absl::Status CompareMembers(ArchiveIndex* index);
 
   ArchiveFile* const file_;
@@ -182,22 +183,26 @@ absl::Status Check::CompareMembers(ArchiveIndex* index) {
       absl::StrCat(file_->Url(), ": the index has other members than the archive"));
 }
 
+absl::StatusOr<DeepCheckResult> Check::ReadForeign() {
+  RangeInputOptions ranges;
+  ranges.memory_bytes = options_.memory_bytes / 2;
+  ranges.connections = options_.connections;
+  ranges.want_md5 = options_.want_md5;
+  InflatedInput input(file_, ranges);
+  CountedInput counted(&input);
+  const absl::Status status = Read(&counted, nullptr);
+  if (status.ok()) result_.md5 = input.FinishMd5();
+  result_.complete = status.ok();
+  VS_RETURN_IF_ERROR(Note(WithContext(status, file_->Url())));
+  return result_;
+}
+
 absl::StatusOr<DeepCheckResult> Check::Run() {
-  VS_ASSIGN_OR_RETURN(const std::optional<ArchiveFormat> format, MemberInput::FormatOf(file_));
-  if (!format.has_value()) {
-    RangeInputOptions ranges;
-    ranges.memory_bytes = options_.memory_bytes / 2;
-    ranges.connections = options_.connections;
-    ranges.want_md5 = options_.want_md5;
-    InflatedInput input(file_, ranges);
-    CountedInput counted(&input);
-    const absl::Status status = Read(&counted, nullptr);
-    if (status.ok()) result_.md5 = input.FinishMd5();
-    result_.complete = status.ok();
-    VS_RETURN_IF_ERROR(Note(WithContext(status, file_->Url())));
-    return result_;
-  }
+  VS_ASSIGN_OR_RETURN(std::optional<ArchiveFormat> format, MemberInput::FormatOf(file_));
   absl::StatusOr<std::unique_ptr<ArchiveIndex>> index = ArchiveIndex::Open(file_);
+  // Else it would pass for another program's if the first bytes alone are damaged.
+  if (index.ok() && !format.has_value()) format = (*index)->footer().format;
+  if (!format.has_value()) return ReadForeign();
   // An archive of a volstream that wrote none has none; a damaged one does not end the check.
   if (!index.ok() && !absl::IsNotFound(index.status())) {
     VS_RETURN_IF_ERROR(Note(index.status()));

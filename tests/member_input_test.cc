@@ -51,6 +51,7 @@ class MemberInputTest : public ::testing::TestWithParam<ArchiveFormat> {
   static MemberInputOptions Small(uint64_t memory_bytes = 7 * kMiB) {
     MemberInputOptions options;
     options.memory_bytes = memory_bytes;
+    options.max_member_tar_bytes = kMiB;
     return options;
   }
 
@@ -164,6 +165,21 @@ TEST_P(MemberInputTest, NamesTheMemoryThatItNeeds) {
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_NE(status.message().find("at least 6 MiB"), absl::string_view::npos) << status;
   EXPECT_EQ(ReadAll(Open(Small(6 * kMiB)).get()), "data");
+}
+
+TEST_P(MemberInputTest, ReadsAnyMemberThatTheMemoryIsEnoughForWithoutAnIndex) {
+  const bool gzip = GetParam() == ArchiveFormat::kGzip;
+  const MemberArchive archive =
+      ArchiveOf({RandomBytes(1, gzip ? kMiB : 4 * kMiB), std::string(10, 'x')}, GetParam());
+  Store(archive.bytes);
+  MemberInputOptions options;
+  for (const uint64_t memory : {24 * kMiB, 100 * kMiB}) {
+    options.memory_bytes = memory;
+    EXPECT_TRUE(ReadAll(Open(options).get()) == archive.tar) << memory;
+  }
+  if (gzip) return;
+  options.memory_bytes = 8 * kMiB;
+  EXPECT_TRUE(absl::IsDataLoss(Open(options)->Next().status()));
 }
 
 TEST_P(MemberInputTest, BuffersStayWithinTheMemory) {

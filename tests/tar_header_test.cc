@@ -66,6 +66,17 @@ std::map<std::string, std::string> PaxRecords(const TarEntry& entry) {
   return records;
 }
 
+TEST(TarHeader, IsAppendedToWhatIsThere) {
+  const TarEntry plain = File("./a");
+  const std::string long_path = "./" + std::string(300, 'n');
+  TarEntry with_records = File(long_path);
+  with_records.mtime_nanoseconds = 5;
+  std::string all = "before";
+  AppendTarHeader(plain, &all);
+  AppendTarHeader(with_records, &all);
+  EXPECT_EQ(all, "before" + TarHeaderOf(plain) + TarHeaderOf(with_records));
+}
+
 TEST(TarHeader, OfASimpleFileIsTheseBytes) {
   TarEntry entry = File("./docs/hello.txt");
   entry.uid = 1000;

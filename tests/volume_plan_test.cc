@@ -92,6 +92,18 @@ TEST_F(VolumePlanTest, OrdersChildrenByTheirBytesAndSubtreesWhole) {
                                       "b.txt", "\xc3\xa4"}));
 }
 
+TEST_F(VolumePlanTest, HasTheSameHeaderInASpaceThatHeldAnother) {
+  MakeTree(root_);
+  const std::unique_ptr<VolumePlan> plan = Make();
+  const auto count = static_cast<uint32_t>(plan->entries().size());
+  VolumePlan::HeaderSpace space;
+  for (uint32_t i = 0; i < count; ++i) {
+    ASSERT_EQ(plan->HeaderOf(i, &space), plan->HeaderOf(i)) << plan->PathOf(i);
+    const uint32_t other = count - 1 - i;
+    ASSERT_EQ(plan->HeaderOf(other, &space), plan->HeaderOf(other)) << plan->PathOf(other);
+  }
+}
+
 TEST_F(VolumePlanTest, IsTheSameEveryTime) {
   MakeTree(root_);
   const std::unique_ptr<VolumePlan> first = Make();

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "engine/bytes.h"
+#include "stages/absl_text.h"
 #include "stages/digest.h"
 #include "tests/support/tree.h"
 
@@ -20,9 +22,15 @@ bool EndsWith(std::string_view text, std::string_view suffix) {
   return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
 }
 
-bool IsArchive(std::string_view name) {
-  return EndsWith(name, kArchiveEnding) || EndsWith(name, kZstdArchiveEnding);
+// The ending that makes it an archive's name; empty if it is none.
+std::string_view EndingOf(std::string_view name) {
+  for (const std::string_view ending : {kArchiveEnding, kZstdArchiveEnding}) {
+    if (EndsWith(name, ending)) return ending;
+  }
+  return {};
 }
+
+bool IsArchive(std::string_view name) { return !EndingOf(name).empty(); }
 
 uint64_t LittleEndian(std::string_view bytes) {
   uint64_t value = 0;
@@ -102,7 +110,8 @@ nlohmann::json ReceiptOf(const std::string& archive_path) {
 std::string CopyAsBackupOf(const std::string& archive_path, const std::string& stamp) {
   const std::filesystem::path archive(archive_path);
   const std::string old_name = archive.filename().string();
-  const std::string name = NameOfArchive(old_name) + "_" + stamp + std::string(kArchiveEnding);
+  const std::string name =
+      absl::StrCat(NameOfArchive(old_name), "_", stamp, ToAbsl(EndingOf(old_name)));
   const std::string copy = (archive.parent_path() / name).string();
   std::filesystem::copy_file(archive, copy);
   nlohmann::json receipt = ReceiptOf(archive_path);
@@ -114,8 +123,8 @@ std::string CopyAsBackupOf(const std::string& archive_path, const std::string& s
 std::string Md5Hex(std::string_view bytes) { return ToHex(Md5Of(AsBytes(bytes))); }
 
 std::string NameOfArchive(const std::string& archive) {
-  if (!EndsWith(archive, kArchiveEnding)) return "";
-  const std::string stem = archive.substr(0, archive.size() - kArchiveEnding.size());
+  if (!IsArchive(archive)) return "";
+  const std::string stem = archive.substr(0, archive.size() - EndingOf(archive).size());
   if (stem.size() <= kStampLength) return "";
   const std::string stamp = stem.substr(stem.size() - kStampLength);
   for (size_t i = 0; i < stamp.size(); ++i) {

@@ -30,12 +30,12 @@ std::vector<std::string> LeftoversIn(const std::string& directory);
 // The receipt beside an archive, parsed; null, with a failure, if it is missing or not JSON.
 nlohmann::json ReceiptOf(const std::string& archive_path);
 
-// Gives the archive NAME_OLD.tar.gz in `directory`, and its receipt, a second life under the
+// Gives the archive NAME_OLD.tar.gz (or .tar.zst), and its receipt, a second life under the
 // timestamp `stamp` (YYYYMMDD_HHMMSS); the receipt names the copy. Returns the copy's name.
 std::string CopyAsBackupOf(const std::string& archive_path, const std::string& stamp);
 
 std::string Md5Hex(std::string_view bytes);
-// NAME of NAME_YYYYMMDD_HHMMSS.tar.gz, or empty if `archive` is not such a name.
+// NAME of NAME_YYYYMMDD_HHMMSS.tar.gz or .tar.zst, or empty if `archive` is not such a name.
 std::string NameOfArchive(const std::string& archive);
 
 struct GzipMember {

@@ -12,6 +12,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RGW_SCRIPT = os.path.join(HERE, "..", "tests", "rgw.sh")
 BUCKET = "bench"
 REGION = "us-east-1"
+START_TRIES = 3
+REQUEST_SECONDS = 60  # of a request with next to no body
 # What tells its version how.
 VERSION_FLAGS = {"tar": "--version", "gzip": "--version", "pigz": "--version",
                  "igzip": "--version", "zstd": "--version", "rclone": "version",
@@ -48,6 +50,17 @@ class Server:
         self.disk_bytes = disk_bytes
 
     def __enter__(self):
+        # Where memory or processors are short, a Ceph that has just started may never answer.
+        for attempt in range(START_TRIES):
+            try:
+                self._start()
+                return self
+            except subprocess.CalledProcessError:
+                if attempt + 1 == START_TRIES:
+                    raise
+        raise AssertionError("not reached")
+
+    def _start(self):
         env = dict(os.environ)
         if self.disk_bytes is not None:
             env["VOLSTREAM_RGW_DISK_BYTES"] = str(self.disk_bytes)
@@ -58,7 +71,6 @@ class Server:
         except BaseException:  # no __exit__ follows
             self.__exit__()
             raise
-        return self
 
     def _prepare(self):
         self.endpoint = self._state("endpoint")
@@ -85,7 +97,7 @@ class Server:
                 "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", self.endpoint + path]
 
     def request(self, method, path, data=None):
-        command = self.curl(path) + ["--request", method]
+        command = self.curl(path) + ["--request", method, "--max-time", str(REQUEST_SECONDS)]
         if data is not None:
             command += ["--data-raw", data]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -17,7 +17,7 @@ namespace volstream {
 
 struct UploadProbeOptions {
   absl::Duration at_most = absl::Seconds(3);  // five times that while no part is stored
-  uint64_t max_bytes = kGiB;
+  uint64_t max_bytes = 256 * kMiB;
   uint64_t memory_bytes = 256 * kMiB;
   int workers = 0;  // 0 = one a core
 };

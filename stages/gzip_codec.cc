@@ -50,8 +50,7 @@ constexpr int kLastFastCodesLevel = 9;
 
 // Codes are made anew after this many symbols. Small deflate blocks suit data without matches,
 // where the codes are all there is to win: vectors come out smaller than from libdeflate's levels
-// below
-// 12. A level that is all for speed makes them less often.
+// below 12. A level that is all for speed makes them less often.
 constexpr size_t kMatchTokens = 64 * kKiB;
 constexpr size_t kCodesTokens = 4 * kKiB;
 constexpr size_t kFastCodesTokens = 16 * kKiB;

@@ -3,6 +3,7 @@
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "engine/check.h"
@@ -42,6 +43,8 @@ IsalDeflate::~IsalDeflate() = default;
 size_t IsalDeflate::Compress(ByteSpan in, MutableByteSpan out) {
   isal_zstream& z = stream_->z;
   isal_deflate_stateless_init(&z);
+  // Level 3 does not empty its tables, and would take other matches behind other data.
+  if (stream_->level == 3) std::ranges::fill(stream_->level_buffer, uint8_t{0});
   z.level = static_cast<uint32_t>(stream_->level);
   z.level_buf = stream_->level_buffer.data();
   z.level_buf_size = static_cast<uint32_t>(stream_->level_buffer.size());

@@ -26,8 +26,8 @@ struct MemberExtent {
 
 struct IndexFooter {
   ArchiveFormat format = ArchiveFormat::kGzip;  // of the archive: how the footer itself is kept
-  uint64_t index_offset = 0;  // in the archive: where the members with data end
-  uint64_t index_bytes = 0;   // up to the footer's own member
+  uint64_t index_offset = 0;                    // in the archive: where the members with data end
+  uint64_t index_bytes = 0;                     // up to the footer's own member
   uint64_t directory_offset = 0;
   uint64_t directory_bytes = 0;
   uint64_t directory_xxh3 = 0;  // of the payload that its members carry

@@ -9,8 +9,8 @@ namespace volstream {
 
 // Uncompressed, an entry takes less in a page than its header in the tar, which has its path and
 // link target too; and less than 64 bytes of numbers. A page's own cost is spread over its entries,
-// a member's over the MiB that it holds at least: one for each block and, at most, one more for each
-// file of a block's size.
+// a member's over the MiB that it holds at least: one for each block and, at most, one more for
+// each file of a block's size.
 uint64_t MaxIndexBytes(const VolumePlan& plan) {
   constexpr uint64_t kMemberBytes = 16;
   uint64_t header_bytes = 0;

@@ -71,7 +71,8 @@ std::string HintFor(Bottleneck bottleneck, const RunSettings& settings) {
     case Bottleneck::kNone:
       return "";
     case Bottleneck::kRead:
-      return "a faster disk, or leave out what need not be kept (--exclude); a higher --level costs "
+      return "a faster disk, or leave out what need not be kept (--exclude); a higher --level "
+             "costs "
              "no time here";
     case Bottleneck::kCompress: {
       std::string hint;
@@ -82,7 +83,8 @@ std::string HintFor(Bottleneck bottleneck, const RunSettings& settings) {
       return hint;
     }
     case Bottleneck::kMd5:
-      return "--no-stream-md5: parts are then hashed several at once, and the receipt has no MD5 of "
+      return "--no-stream-md5: parts are then hashed several at once, and the receipt has no MD5 "
+             "of "
              "the archive";
     case Bottleneck::kNetwork:
       return absl::StrCat("a higher --level sends fewer bytes, more --connections send at once",

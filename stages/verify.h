@@ -1,7 +1,8 @@
 // Verify: whether an archive is still what its receipt says, and what it should be in itself.
 //
 //   kQuick  size and ETag, as the destination has them, against the receipt; nothing is read
-//   kDeep   all of it is read: every member's CRC-32, length and XXH3, the whole MD5 (the whole XXH3
+//   kDeep   all of it is read: every member's CRC-32, length and XXH3, the whole MD5 (the whole
+//   XXH3
 //           where the receipt has no MD5) against the receipt, the tar's structure, and that the
 //           index and the tar say the same
 //   kDrill  the same, and it is restored into a scratch directory, which is removed again; SQLite

@@ -22,9 +22,7 @@ std::string HeaderOf(const MemberInfo& info) {
   return header;
 }
 
-std::optional<MemberInfo> Parse(std::string_view text) {
-  return ParseGzipHeader(AsBytes(text));
-}
+std::optional<MemberInfo> Parse(std::string_view text) { return ParseGzipHeader(AsBytes(text)); }
 
 // A header with this FEXTRA field.
 std::string WithExtra(std::string_view extra) {

@@ -6,8 +6,8 @@
 
 #include "engine/stats.h"
 #include "stages/kernel_times.h"
-#include "stages/run_verdict.h"
 #include "stages/level_history.h"
+#include "stages/run_verdict.h"
 
 namespace volstream {
 

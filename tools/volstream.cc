@@ -25,8 +25,9 @@ constexpr char kFooter[] =
 
 int main(int argc, char** argv) {
   volstream::Interrupt interrupt;
-  CLI::App app("volstream streams a volume as a plain .tar.gz or .tar.zst to directories and S3, proven",
-               "volstream");
+  CLI::App app(
+      "volstream streams a volume as a plain .tar.gz or .tar.zst to directories and S3, proven",
+      "volstream");
   app.set_version_flag("--version", "volstream " VOLSTREAM_VERSION);
   app.require_subcommand(1);
   app.footer(kFooter);

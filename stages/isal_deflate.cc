@@ -3,7 +3,7 @@
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 
-#include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "engine/check.h"
@@ -42,9 +42,10 @@ IsalDeflate::~IsalDeflate() = default;
 
 size_t IsalDeflate::Compress(ByteSpan in, MutableByteSpan out) {
   isal_zstream& z = stream_->z;
+  // The call below leaves some of the state as it is: other matches would be found behind other
+  // data.
+  std::memset(&z, 0, sizeof(z));
   isal_deflate_stateless_init(&z);
-  // Level 3 does not empty its tables, and would take other matches behind other data.
-  if (stream_->level == 3) std::ranges::fill(stream_->level_buffer, uint8_t{0});
   z.level = static_cast<uint32_t>(stream_->level);
   z.level_buf = stream_->level_buffer.data();
   z.level_buf_size = static_cast<uint32_t>(stream_->level_buffer.size());

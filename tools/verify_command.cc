@@ -85,8 +85,8 @@ int Run(Flags flags, Interrupt* interrupt) {
            : flags.deep
                ? absl::StrCat(" is sound: all of its ", BytesText(result->bytes_read), " were read",
                               result->archive_md5.empty()
-                                  ? "; its receipt has no MD5: its XXH3 and its ETag, which is "
-                                    "that of its parts, were compared"
+                                  ? "; its receipt has no MD5: its XXH3 was compared, and the ETag "
+                                    "where the destination has one"
                                   : "")
                : " has the size and ETag of its receipt"));
   return 0;

@@ -28,7 +28,7 @@ run_preset() {  # PRESET TARGETS... -- CTEST_ARGS...
   local targets=()
   while [ "$1" != -- ]; do targets+=("$1"); shift; done
   shift
-  cmake --preset "$preset" -DVOLSTREAM_PRECOMPILE_TESTS=ON
+  cmake --preset "$preset"
   cmake --build --preset "$preset" ${targets:+--target "${targets[@]}"}
   ctest --preset "$preset" "$@"
 }

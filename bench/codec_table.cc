@@ -8,7 +8,6 @@
 // take turns. Sizes do not vary. `mixed` is 32 runs of the corpus, which hold each kind in its
 // share.
 #include <libdeflate.h>
-#include <time.h>
 #include <zlib.h>
 
 #include <CLI/CLI.hpp>
@@ -26,6 +25,7 @@
 #include "absl/strings/str_format.h"
 #include "bench/corpus.h"
 #include "engine/check.h"
+#include "engine/stats.h"
 #include "stages/archive_codec.h"
 #include "stages/isal_deflate.h"
 
@@ -111,12 +111,6 @@ std::vector<uint8_t> BytesOf(CorpusKind kind, uint64_t blocks) {
   return bytes;
 }
 
-double CpuSeconds() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
 struct Cell {
   uint64_t bytes = 0;
   std::vector<double> seconds;
@@ -164,13 +158,13 @@ nlohmann::json MeasureKind(CorpusKind kind, uint64_t blocks, int rounds) {
   for (int round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < candidates.size(); ++i) {
       const size_t at = (i + static_cast<size_t>(round)) % candidates.size();
-      const double start = CpuSeconds();
+      const double start = ThreadCpuSeconds();
       cells[at].bytes = 0;
       for (size_t offset = 0; offset < bytes.size(); offset += candidates[at].block_bytes) {
         const size_t count = std::min(candidates[at].block_bytes, bytes.size() - offset);
         cells[at].bytes += candidates[at].encode(ByteSpan(bytes).subspan(offset, count), out);
       }
-      cells[at].seconds.push_back(CpuSeconds() - start);
+      cells[at].seconds.push_back(ThreadCpuSeconds() - start);
     }
   }
   std::map<std::string, Row> rows;

@@ -12,7 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/corpus.h"
-#include "bench/process_usage.h"
+#include "engine/stats.h"
 #include "stages/digest.h"
 #include "stages/md5_lanes.h"
 #include "stages/md5_pair.h"

@@ -20,12 +20,6 @@ double ToSeconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-double CpuSeconds(int who) {
-  rusage usage{};
-  getrusage(who, &usage);
-  return ToSeconds(usage.ru_utime) + ToSeconds(usage.ru_stime);
-}
-
 }  // namespace
 
 uint64_t ResidentBytes() { return StatusBytes("VmRSS:"); }
@@ -36,7 +30,10 @@ void ResetPeakResidentBytes() {
   std::ofstream("/proc/self/clear_refs") << "5";
 }
 
-double ProcessCpuSeconds() { return CpuSeconds(RUSAGE_SELF); }
-double ThreadCpuSeconds() { return CpuSeconds(RUSAGE_THREAD); }
+double ProcessCpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return ToSeconds(usage.ru_utime) + ToSeconds(usage.ru_stime);
+}
 
 }  // namespace volstream::bench

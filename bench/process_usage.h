@@ -14,8 +14,6 @@ void ResetPeakResidentBytes();
 
 // User and system time of all threads so far.
 double ProcessCpuSeconds();
-// The same of the calling thread.
-double ThreadCpuSeconds();
 
 }  // namespace volstream::bench
 

@@ -18,18 +18,12 @@ int ResolveWorkers(int workers) {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-namespace {
-
-uint64_t WantedSlabs(const PipelineOptions& options) {
-  return 2 * uint64_t(ResolveWorkers(options.workers)) + 2;
-}
-
-}  // namespace
+uint64_t WantedSlabs(int workers) { return 2 * static_cast<uint64_t>(ResolveWorkers(workers)) + 2; }
 
 uint64_t PartMemoryBytes(const PipelineOptions& options, size_t bound_bytes) {
   const uint64_t slab_bytes = options.block_bytes + bound_bytes;
   return options.memory_bytes -
-         std::min(options.memory_bytes / 2, WantedSlabs(options) * slab_bytes);
+         std::min(options.memory_bytes / 2, WantedSlabs(options.workers) * slab_bytes);
 }
 
 absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t bound_bytes) {
@@ -56,7 +50,7 @@ absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t
   }
   // Below half of the budget unless two parts leave more or less than that.
   const uint64_t for_slabs = std::min(options.memory_bytes / 2, options.memory_bytes - two_parts);
-  shape.slab_count = std::clamp<uint64_t>(for_slabs / slab_bytes, 1, WantedSlabs(options));
+  shape.slab_count = std::clamp<uint64_t>(for_slabs / slab_bytes, 1, WantedSlabs(options.workers));
   shape.part_memory_bytes = options.memory_bytes - shape.slab_count * slab_bytes;
   // What no part would ever have.
   if (!shape.parts.grows())

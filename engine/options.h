@@ -44,9 +44,11 @@ struct PipelineOptions {
 // `workers`, or the number of cores that this process may use.
 int ResolveWorkers(int workers);
 
-// What the parts have of the budget when slabs get all that they want: two blocks a worker and two
-// in hand, at most half of the memory. Parts of up to half of this hold no slab up. `bound_bytes`
-// is the codec's bound for one block.
+// How many slabs a run wants: two a worker, as PipelineOptions::workers has them, and two in hand.
+uint64_t WantedSlabs(int workers);
+
+// What the parts have of the budget when slabs get all that they want, at most half of the memory.
+// Parts of up to half of this hold no slab up. `bound_bytes` is the codec's bound for one block.
 uint64_t PartMemoryBytes(const PipelineOptions& options, size_t bound_bytes);
 
 // Splits the budget: to slabs what they want, as above, unless the two largest parts leave less;

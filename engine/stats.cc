@@ -57,4 +57,8 @@ void StageTimer::Stop(uint64_t bytes_in, uint64_t bytes_out) {
                 ClockNanoseconds(CLOCK_THREAD_CPUTIME_ID) - cpu_start_ns_);
 }
 
+double ThreadCpuSeconds() {
+  return static_cast<double>(ClockNanoseconds(CLOCK_THREAD_CPUTIME_ID)) * 1e-9;
+}
+
 }  // namespace volstream

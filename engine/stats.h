@@ -97,6 +97,9 @@ class StageTimer {
   const int64_t cpu_start_ns_;
 };
 
+// Processor time of the calling thread so far.
+double ThreadCpuSeconds();
+
 }  // namespace volstream
 
 #endif  // VOLSTREAM_ENGINE_STATS_H_

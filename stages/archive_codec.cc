@@ -80,8 +80,8 @@ absl::StatusOr<std::unique_ptr<BlockCodec>> MakeCodec(ArchiveFormat format, int 
 
 size_t BlockBytesFor(ArchiveFormat format, int level, uint64_t memory_bytes, int workers) {
   if (format == ArchiveFormat::kGzip || level < kFirstLevelOfLargeBlocks) return kSmallestBlock;
-  // Two slabs a worker and two in hand, of a block and little more than a block each.
-  const uint64_t block_count = 2 * (2 * static_cast<uint64_t>(ResolveWorkers(workers)) + 2);
+  // A slab has a block and little more than a block.
+  const uint64_t block_count = 2 * WantedSlabs(workers);
   size_t bytes = kLargestBlock;
   while (bytes > kSmallestBlock && block_count * bytes > memory_bytes / 3) bytes /= 2;
   return bytes;

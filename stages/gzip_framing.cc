@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "absl/strings/str_format.h"
 #include "stages/gzip_member.h"
 #include "stages/inflate_codec.h"
 #include "stages/little_endian.h"
@@ -30,11 +29,6 @@ constexpr size_t kStoredHeaderBytes = 5;
 
 size_t ExtraBytes(ByteSpan in) { return GetLittleEndian<uint16_t>(&in[10]); }
 
-MemberFront More(uint64_t bytes) { return {MemberFront::Kind::kMore, bytes, {}, ""}; }
-MemberFront None(std::string problem) {
-  return {MemberFront::Kind::kNone, 0, {}, std::move(problem)};
-}
-
 // REQUIRES: all of the member is there.
 bool IsIndexMember(ByteSpan in) {
   return TakeGzipPiece('I', &in).has_value() || TakeGzipPiece('F', &in).has_value();
@@ -43,25 +37,21 @@ bool IsIndexMember(ByteSpan in) {
 }  // namespace
 
 MemberFront GzipFraming::Look(ByteSpan in) const {
-  if (in.size() < kFixedBytes) return More(kFixedBytes);
+  if (in.size() < kFixedBytes) return MemberFront::More(kFixedBytes);
   if (in[0] != 0x1f || in[1] != 0x8b || in[2] != 8 || (in[3] & kFlagExtra) == 0) {
-    return None("no member begins here");
+    return MemberFront::None("no member begins here");
   }
   const size_t header_bytes = kFixedBytes + ExtraBytes(in);
-  if (in.size() < header_bytes) return More(header_bytes);
+  if (in.size() < header_bytes) return MemberFront::More(header_bytes);
   const std::optional<MemberInfo> info = ParseGzipHeader(in);
   if (!info.has_value()) {
     // A member of the index, or nothing that is known.
     const size_t bytes = header_bytes + kEmptyBodyBytes;
-    if (in.size() < bytes) return More(bytes);
-    if (!IsIndexMember(in)) return None("the member does not say how long it is");
-    return {MemberFront::Kind::kEmpty, bytes, {}, ""};
+    if (in.size() < bytes) return MemberFront::More(bytes);
+    if (!IsIndexMember(in)) return MemberFront::None("the member does not say how long it is");
+    return MemberFront::Empty(bytes);
   }
-  if (info->member_bytes < header_bytes + kGzipTrailerBytes) {
-    return None(absl::StrFormat("the member says that it has %d bytes, fewer than its header",
-                                info->member_bytes));
-  }
-  return {MemberFront::Kind::kData, info->member_bytes, *info, ""};
+  return MemberFront::Data(*info, header_bytes + kGzipTrailerBytes);
 }
 
 size_t GzipFraming::usual_member_tar_bytes() const { return InflateCodec::kMemberTarBytes; }

@@ -13,7 +13,6 @@
 namespace volstream {
 namespace {
 
-constexpr size_t kOutBytes = 256 * kKiB;
 constexpr int kGzipAlone = 15 + 16;  // zlib's code for a 32 KiB window and a gzip wrapper
 
 }  // namespace
@@ -29,40 +28,27 @@ struct GzipReader::Inflater {
 };
 
 GzipReader::GzipReader(Input input)
-    : input_(std::move(input)), inflater_(std::make_unique<Inflater>()), out_(kOutBytes) {}
+    : InflatingReader(std::move(input)), inflater_(std::make_unique<Inflater>()) {}
 
 GzipReader::~GzipReader() = default;
 
-absl::Status GzipReader::Refill() {
-  while (pending_.empty() && !input_ended_) {
-    VS_ASSIGN_OR_RETURN(pending_, input_());
-    input_ended_ = pending_.empty();
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<ByteSpan> GzipReader::Next() {
   z_stream& stream = inflater_->stream;
-  stream.next_out = out_.data();
-  stream.avail_out = static_cast<uInt>(out_.size());
+  stream.next_out = space().data();
+  stream.avail_out = static_cast<uInt>(space().size());
   while (stream.avail_out > 0) {
     VS_RETURN_IF_ERROR(Refill());
-    if (pending_.empty()) {
+    if (pending().empty()) {
       if (in_member_) return absl::DataLossError("the gzip stream is cut off");
       break;
     }
-    if (!in_member_ && pending_[0] == 0) {
-      const auto padding_end =
-          std::find_if(pending_.begin(), pending_.end(), [](uint8_t byte) { return byte != 0; });
-      pending_ = pending_.subspan(static_cast<size_t>(padding_end - pending_.begin()));
-      continue;
-    }
+    if (!in_member_ && PassOverZeros()) continue;
     in_member_ = true;
-    const uInt offered = static_cast<uInt>(std::min<size_t>(pending_.size(), UINT32_MAX));
-    stream.next_in = const_cast<Bytef*>(pending_.data());  // zlib only reads it
+    const uInt offered = static_cast<uInt>(std::min<size_t>(pending().size(), UINT32_MAX));
+    stream.next_in = const_cast<Bytef*>(pending().data());  // zlib only reads it
     stream.avail_in = offered;
     const int result = inflate(&stream, Z_NO_FLUSH);
-    pending_ = pending_.subspan(offered - stream.avail_in);
+    Take(offered - stream.avail_in);
     if (result == Z_STREAM_END) {
       in_member_ = false;
       VS_CHECK(inflateReset(&stream) == Z_OK);
@@ -73,7 +59,7 @@ absl::StatusOr<ByteSpan> GzipReader::Next() {
           absl::StrCat("damaged gzip data: ", stream.msg == nullptr ? "no gzip" : stream.msg));
     }
   }
-  return ByteSpan(out_).first(out_.size() - stream.avail_out);
+  return ByteSpan(space()).first(space().size() - stream.avail_out);
 }
 
 }  // namespace volstream

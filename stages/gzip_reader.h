@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
@@ -26,13 +25,7 @@ class GzipReader : public InflatingReader {
  private:
   struct Inflater;
 
-  absl::Status Refill();
-
-  const Input input_;
   const std::unique_ptr<Inflater> inflater_;
-  ByteSpan pending_;  // compressed, not yet taken
-  std::vector<uint8_t> out_;
-  bool input_ended_ = false;
   bool in_member_ = false;
 };
 

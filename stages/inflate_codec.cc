@@ -3,11 +3,13 @@
 #include <libdeflate.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "stages/gzip_member.h"
+#include "stages/little_endian.h"
 #include "stages/xxh3.h"
 
 namespace volstream {
@@ -15,10 +17,6 @@ namespace {
 
 constexpr uint8_t kFixedHeader[] = {0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff};
 constexpr size_t kFixedBytes = sizeof(kFixedHeader) + 2;  // with XLEN
-
-uint32_t LittleEndian32(ByteSpan in) {
-  return in[0] | uint32_t{in[1]} << 8 | uint32_t{in[2]} << 16 | uint32_t{in[3]} << 24;
-}
 
 }  // namespace
 
@@ -38,7 +36,7 @@ absl::StatusOr<EncodedBlock> InflateCodec::Encode(ByteSpan in, MutableByteSpan o
   if (!info.has_value() || !std::equal(kFixedHeader, std::end(kFixedHeader), in.begin())) {
     return absl::DataLossError("the member's header is not as volstream writes it");
   }
-  const size_t header_bytes = kFixedBytes + (in[10] | size_t{in[11]} << 8);
+  const size_t header_bytes = kFixedBytes + GetLittleEndian<uint16_t>(&in[10]);
   if (info->member_bytes != in.size() || in.size() < header_bytes + kGzipTrailerBytes) {
     return absl::DataLossError(absl::StrFormat("the member says that it has %d bytes, and has %d",
                                                info->member_bytes, in.size()));
@@ -51,55 +49,41 @@ absl::StatusOr<EncodedBlock> InflateCodec::Encode(ByteSpan in, MutableByteSpan o
   }
   const ByteSpan body = in.subspan(header_bytes, in.size() - header_bytes - kGzipTrailerBytes);
   const ByteSpan trailer = in.last(kGzipTrailerBytes);
+  const auto trailer_crc32 = GetLittleEndian<uint32_t>(trailer.data());
+  const auto trailer_bytes = GetLittleEndian<uint32_t>(trailer.data() + 4);
 
-  std::unique_ptr<Inflater> inflater = TakeInflater();
-  if (inflater == nullptr) return absl::ResourceExhaustedError("no memory for a decompressor");
+  std::unique_ptr<Inflater> inflater = idle_.Take();
+  if (inflater == nullptr) inflater = std::make_unique<Inflater>();
+  if (inflater->decompressor == nullptr) {
+    return absl::ResourceExhaustedError("no memory for a decompressor");
+  }
   size_t body_read = 0;
   size_t bytes = 0;
   const libdeflate_result result =
       libdeflate_deflate_decompress_ex(inflater->decompressor, body.data(), body.size(), out.data(),
                                        info->source_bytes, &body_read, &bytes);
-  ReturnInflater(std::move(inflater));
+  idle_.Return(std::move(inflater));
   if (result == LIBDEFLATE_INSUFFICIENT_SPACE) {
     return absl::DataLossError(absl::StrFormat(
         "the member inflates to more than the %d bytes that its header says", info->source_bytes));
   }
   if (result != LIBDEFLATE_SUCCESS) return absl::DataLossError("the member does not inflate");
-  if (bytes != info->source_bytes || bytes != LittleEndian32(trailer.subspan(4))) {
+  if (bytes != info->source_bytes || bytes != trailer_bytes) {
     return absl::DataLossError(
         absl::StrFormat("the member inflates to %d bytes; its header says %d, its trailer %d",
-                        bytes, info->source_bytes, LittleEndian32(trailer.subspan(4))));
+                        bytes, info->source_bytes, trailer_bytes));
   }
   if (body_read != body.size()) {
     return absl::DataLossError(absl::StrFormat(
         "the member's data end after %d of %d compressed bytes", body_read, body.size()));
   }
-  if (libdeflate_crc32(0, out.data(), bytes) != LittleEndian32(trailer)) {
+  if (libdeflate_crc32(0, out.data(), bytes) != trailer_crc32) {
     return absl::DataLossError("the member's CRC-32 is not that of its data");
   }
   if (XXH3_64bits(out.data(), bytes) != info->source_xxh3) {
     return absl::DataLossError("the member's XXH3 is not that of its data");
   }
   return EncodedBlock{bytes, false};
-}
-
-std::unique_ptr<InflateCodec::Inflater> InflateCodec::TakeInflater() {
-  {
-    MutexLock lock(&mu_);
-    if (!idle_.empty()) {
-      std::unique_ptr<Inflater> inflater = std::move(idle_.back());
-      idle_.pop_back();
-      return inflater;
-    }
-  }
-  auto inflater = std::make_unique<Inflater>();
-  if (inflater->decompressor == nullptr) return nullptr;
-  return inflater;
-}
-
-void InflateCodec::ReturnInflater(std::unique_ptr<Inflater> inflater) {
-  MutexLock lock(&mu_);
-  idle_.push_back(std::move(inflater));
 }
 
 }  // namespace volstream

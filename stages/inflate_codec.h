@@ -7,13 +7,9 @@
 #ifndef VOLSTREAM_STAGES_INFLATE_CODEC_H_
 #define VOLSTREAM_STAGES_INFLATE_CODEC_H_
 
-#include <memory>
-#include <vector>
-
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "engine/mutex.h"
 #include "engine/stage.h"
+#include "stages/idle_pool.h"
 
 namespace volstream {
 
@@ -33,12 +29,8 @@ class InflateCodec : public BlockCodec {
 
  private:
   struct Inflater;
-  std::unique_ptr<Inflater> TakeInflater() ABSL_LOCKS_EXCLUDED(mu_);
-  void ReturnInflater(std::unique_ptr<Inflater> inflater) ABSL_LOCKS_EXCLUDED(mu_);
-
   const size_t max_member_tar_bytes_;
-  Mutex mu_;
-  std::vector<std::unique_ptr<Inflater>> idle_ ABSL_GUARDED_BY(mu_);
+  IdlePool<Inflater> idle_;
 };
 
 }  // namespace volstream

@@ -1,12 +1,13 @@
 #include "stages/kernel_times.h"
 
-#include <time.h>
-
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
 
+#include "engine/start_threads.h"
+#include "engine/stats.h"
 #include "engine/status_macros.h"
 #include "stages/part_hash.h"
 
@@ -14,12 +15,6 @@ namespace volstream {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double ThreadCpuSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 // Adds the time since the last lap to a kernel.
 class LapTimer {
@@ -142,9 +137,12 @@ double KernelTimes::LimitBytesPerSecond(int workers) const {
 absl::StatusOr<KernelTimes> TimeKernels(const KernelPlan& plan, int threads) {
   std::vector<absl::StatusOr<KernelTimes>> shares(threads, KernelTimes());
   std::vector<std::thread> running;
-  for (int i = 0; i < threads; ++i) {
-    running.emplace_back([&plan, &shares, i, threads] { shares[i] = TimeShare(plan, i, threads); });
-  }
+  std::atomic<int> next{0};
+  // Each takes one, or more where the system gives fewer threads.
+  const auto time = [&plan, &shares, &next, threads] {
+    for (int i; (i = next.fetch_add(1)) < threads;) shares[i] = TimeShare(plan, i, threads);
+  };
+  VS_RETURN_IF_ERROR(StartThreads(static_cast<size_t>(threads), time, &running));
   for (std::thread& thread : running) thread.join();
   KernelTimes total;
   for (const absl::StatusOr<KernelTimes>& share : shares) {

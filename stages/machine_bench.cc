@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "engine/pipeline.h"
+#include "engine/start_threads.h"
 #include "engine/status_macros.h"
 #include "stages/archive_codec.h"
 #include "stages/block_sample.h"
@@ -93,15 +94,12 @@ absl::Status MachineBench::MeasureUpload(MachineReport* report) {
   options.at_most = kUploadShare * options_.time;
   options.memory_bytes = options_.memory_bytes;
   options.workers = workers_;
-  {
-    MutexLock lock(&mu_);
-    probe_ = std::make_unique<UploadProbe>(options_.destination, options);
-    if (cancelled_) return InterruptedError();
-  }
   UploadProbe* probe = nullptr;
   {
     MutexLock lock(&mu_);
+    probe_ = std::make_unique<UploadProbe>(options_.destination, options);
     probe = probe_.get();
+    if (cancelled_) return InterruptedError();
   }
   const absl::StatusOr<double> rate = probe->Run();
   VS_RETURN_IF_ERROR(CheckCancelled());
@@ -148,34 +146,33 @@ absl::Status MachineBench::ReadSample(MachineReport* report) {
 
   // Read by all workers at once, as a backup does.
   sample_.assign(chunks.size(), Chunk());
-  std::vector<absl::Status> statuses(workers_);
-  std::vector<double> seconds(workers_, 0);
+  std::vector<absl::Status> statuses(chunks.size());
+  std::vector<double> seconds(chunks.size(), 0);
   std::vector<std::thread> threads;
   std::atomic<size_t> next{0};
-  for (int i = 0; i < workers_; ++i) {
-    threads.emplace_back([&, i] {
-      for (size_t k; (k = next.fetch_add(1)) < chunks.size() && !cancelled_;) {
-        for (const BlockTicket& ticket : chunks[k]) {
-          Chunk& chunk = sample_[k];
-          const size_t begin = chunk.size();
-          chunk.resize(begin + ticket.bytes);
-          const auto start = std::chrono::steady_clock::now();
-          const absl::StatusOr<size_t> bytes =
-              source.Fill(ticket, MutableByteSpan(chunk).subspan(begin));
-          seconds[i] +=
-              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-          chunk.resize(begin + bytes.value_or(0));
-          statuses[i].Update(bytes.status());
-        }
+  const auto read = [&] {
+    for (size_t k; (k = next.fetch_add(1)) < chunks.size() && !cancelled_;) {
+      for (const BlockTicket& ticket : chunks[k]) {
+        Chunk& chunk = sample_[k];
+        const size_t begin = chunk.size();
+        chunk.resize(begin + ticket.bytes);
+        const auto start = std::chrono::steady_clock::now();
+        const absl::StatusOr<size_t> bytes =
+            source.Fill(ticket, MutableByteSpan(chunk).subspan(begin));
+        seconds[k] +=
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        chunk.resize(begin + bytes.value_or(0));
+        statuses[k].Update(bytes.status());
       }
-    });
-  }
+    }
+  };
+  VS_RETURN_IF_ERROR(StartThreads(static_cast<size_t>(workers_), read, &threads));
   for (std::thread& thread : threads) thread.join();
   VS_RETURN_IF_ERROR(CheckCancelled());
   double total_seconds = 0;
-  for (int i = 0; i < workers_; ++i) {
-    VS_RETURN_IF_ERROR(statuses[i]);
-    total_seconds += seconds[i];
+  for (size_t k = 0; k < chunks.size(); ++k) {
+    VS_RETURN_IF_ERROR(statuses[k]);
+    total_seconds += seconds[k];
   }
   std::erase_if(sample_, [](const Chunk& chunk) { return chunk.empty(); });
   for (const Chunk& chunk : sample_) report->sample_bytes += chunk.size();

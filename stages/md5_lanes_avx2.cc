@@ -10,10 +10,9 @@
 namespace volstream::md5 {
 namespace {
 
-constexpr size_t kLanes = 8;
-
 struct Ops {
   using Word = __m256i;
+  static constexpr size_t kLanes = 8;
   // The address is hidden: compilers would make each constant in a register, which takes longer.
   VS_MD5_INLINE static const uint32_t* Sines() {
     const uint32_t* sines = kSines;
@@ -52,6 +51,12 @@ struct Ops {
   VS_MD5_INLINE static Word UnpackHigh32(Word x, Word y) { return _mm256_unpackhi_epi32(x, y); }
   VS_MD5_INLINE static Word UnpackLow64(Word x, Word y) { return _mm256_unpacklo_epi64(x, y); }
   VS_MD5_INLINE static Word UnpackHigh64(Word x, Word y) { return _mm256_unpackhi_epi64(x, y); }
+  VS_MD5_INLINE static Word LoadLanes(const uint32_t* words) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+  }
+  VS_MD5_INLINE static void StoreLanes(Word word, uint32_t* words) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(words), word);
+  }
 
  private:
   VS_MD5_INLINE static __m128i LoadQuarter(const uint8_t* at) {
@@ -59,42 +64,17 @@ struct Ops {
   }
 };
 
-void AdvanceLanes(Run* runs, size_t lanes, size_t blocks) {
-  alignas(32) uint32_t words[4][kLanes];
-  const uint8_t* messages[kLanes];
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    // A lane too many does again what the first one does.
-    const Run& run = runs[lane < lanes ? lane : 0];
-    for (size_t i = 0; i < 4; ++i) words[i][lane] = run.state[i];
-    messages[lane] = run.message;
-  }
-  __m256i state[1][4];
-  for (size_t i = 0; i < 4; ++i) {
-    state[0][i] = _mm256_load_si256(reinterpret_cast<const __m256i*>(words[i]));
-  }
-  for (size_t offset = 0; offset < blocks * kBlockBytes; offset += kBlockBytes) {
-    Compress<Ops>(state, TransposedWords<Ops>(messages, offset));
-  }
-  for (size_t i = 0; i < 4; ++i) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(words[i]), state[0][i]);
-  }
-  for (size_t lane = 0; lane < lanes; ++lane) {
-    for (size_t i = 0; i < 4; ++i) runs[lane].state[i] = words[i][lane];
-    runs[lane].message += blocks * kBlockBytes;
-  }
-}
-
 // Vectors rotate in three operations here: up to two lanes, integers are faster.
 void Advance(Run* runs, size_t lanes, size_t blocks) {
   if (lanes <= kPortableKernel.max_lanes) return kPortableKernel.advance(runs, lanes, blocks);
-  AdvanceLanes(runs, lanes, blocks);
+  AdvanceLanes<Ops>(runs, lanes, blocks);
 }
 
 void AdvancePair(uint32_t* first, uint32_t* second, const uint8_t* message, size_t blocks) {
   kPortableKernel.advance_pair(first, second, message, blocks);
 }
 
-constexpr KernelFunctions kKernel{kLanes, &Advance, &AdvancePair};
+constexpr KernelFunctions kKernel{Ops::kLanes, &Advance, &AdvancePair};
 
 }  // namespace
 

@@ -124,28 +124,6 @@ struct Ops512 {
   }
 };
 
-template <typename Ops>
-void AdvanceLanes(Run* runs, size_t lanes, size_t blocks) {
-  uint32_t words[4][Ops::kLanes];
-  const uint8_t* messages[Ops::kLanes];
-  for (size_t lane = 0; lane < Ops::kLanes; ++lane) {
-    // A lane too many does again what the first one does.
-    const Run& run = runs[lane < lanes ? lane : 0];
-    for (size_t i = 0; i < 4; ++i) words[i][lane] = run.state[i];
-    messages[lane] = run.message;
-  }
-  typename Ops::Word state[1][4];
-  for (size_t i = 0; i < 4; ++i) state[0][i] = Ops::LoadLanes(words[i]);
-  for (size_t offset = 0; offset < blocks * kBlockBytes; offset += kBlockBytes) {
-    Compress<Ops>(state, TransposedWords<Ops>(messages, offset));
-  }
-  for (size_t i = 0; i < 4; ++i) Ops::StoreLanes(state[0][i], words[i]);
-  for (size_t lane = 0; lane < lanes; ++lane) {
-    for (size_t i = 0; i < 4; ++i) runs[lane].state[i] = words[i][lane];
-    runs[lane].message += blocks * kBlockBytes;
-  }
-}
-
 // Words of one message, the same in every lane: the addition takes them from memory and spreads
 // them.
 struct SharedWords {

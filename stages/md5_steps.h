@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "stages/md5_kernel.h"
+
 #define VS_MD5_INLINE [[gnu::always_inline]] inline
 
 namespace volstream::md5 {
@@ -118,6 +120,31 @@ struct TransposedWords {
     return words[kIndex];
   }
 };
+
+// Takes `lanes` runs, at most as many as a Word has, over their next blocks.
+//
+// Ops has, beside the above: kLanes; LoadLanes and StoreLanes, of a word for each lane.
+template <typename Ops>
+void AdvanceLanes(Run* runs, size_t lanes, size_t blocks) {
+  uint32_t words[4][Ops::kLanes];
+  const uint8_t* messages[Ops::kLanes];
+  for (size_t lane = 0; lane < Ops::kLanes; ++lane) {
+    // A lane too many does again what the first one does.
+    const Run& run = runs[lane < lanes ? lane : 0];
+    for (size_t i = 0; i < 4; ++i) words[i][lane] = run.state[i];
+    messages[lane] = run.message;
+  }
+  typename Ops::Word state[1][4];
+  for (size_t i = 0; i < 4; ++i) state[0][i] = Ops::LoadLanes(words[i]);
+  for (size_t offset = 0; offset < blocks * kBlockBytes; offset += kBlockBytes) {
+    Compress<Ops>(state, TransposedWords<Ops>(messages, offset));
+  }
+  for (size_t i = 0; i < 4; ++i) Ops::StoreLanes(state[0][i], words[i]);
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    for (size_t i = 0; i < 4; ++i) runs[lane].state[i] = words[i][lane];
+    runs[lane].message += blocks * kBlockBytes;
+  }
+}
 
 }  // namespace volstream::md5
 

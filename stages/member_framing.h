@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "engine/bytes.h"
 #include "engine/stage.h"
@@ -33,6 +34,12 @@ struct MemberFront {
     kEmpty,  // `bytes` without data: of the index, or what a later version has put there
     kNone,   // no member
   };
+
+  static MemberFront More(uint64_t bytes) { return {Kind::kMore, bytes, {}, ""}; }
+  static MemberFront Empty(uint64_t bytes) { return {Kind::kEmpty, bytes, {}, ""}; }
+  static MemberFront None(std::string problem) { return {Kind::kNone, 0, {}, std::move(problem)}; }
+  // Of a member that says so of itself; none where that is less than what every member has.
+  static MemberFront Data(const MemberInfo& info, size_t least_bytes);
 
   Kind kind = Kind::kNone;
   uint64_t bytes = 0;

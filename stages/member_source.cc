@@ -21,12 +21,6 @@ uint64_t BytesOf(const std::vector<ReadExtent>& extents) {
 
 }  // namespace
 
-struct MemberSource::Xxh3 {
-  XXH3_state_t* const state = XXH3_createState();
-  Xxh3() { VS_CHECK(state != nullptr && XXH3_64bits_reset(state) == XXH_OK); }
-  ~Xxh3() { XXH3_freeState(state); }
-};
-
 MemberSource::MemberSource(RangeReader* reader, const MemberFraming& framing,
                            const std::vector<ReadExtent>& extents, MemberSourceOptions options)
     : reader_(reader),
@@ -34,7 +28,7 @@ MemberSource::MemberSource(RangeReader* reader, const MemberFraming& framing,
       extents_(JoinExtents(extents)),
       total_bytes_(BytesOf(extents_)),
       member_offset_(extents_.empty() ? 0 : extents_.front().offset),
-      xxh3_(options.want_xxh3 ? std::make_unique<Xxh3>() : nullptr) {
+      xxh3_(options.want_xxh3 ? std::make_unique<Xxh3Stream>() : nullptr) {
   if (options.want_md5) md5_.emplace();
 }
 
@@ -54,7 +48,7 @@ absl::Status MemberSource::CheckLeft(uint64_t bytes) const {
 absl::Status MemberSource::Read(MutableByteSpan out) {
   VS_ASSIGN_OR_RETURN(const size_t read, reader_->Read(out));
   if (read != out.size()) return Damaged("the archive ended while it was read");
-  if (xxh3_ != nullptr) VS_CHECK(XXH3_64bits_update(xxh3_->state, out.data(), read) == XXH_OK);
+  if (xxh3_ != nullptr) xxh3_->Update(out);
   if (md5_.has_value()) md5_->Update(out);
   have_ += read;
   return absl::OkStatus();
@@ -119,9 +113,6 @@ absl::StatusOr<size_t> MemberSource::Fill(const BlockTicket& /*ticket*/,
   return absl::InternalError("blocks of members are filled as they are found");
 }
 
-std::string MemberSource::xxh3() const {
-  if (xxh3_ == nullptr) return "";
-  return absl::StrFormat("%016x", XXH3_64bits_digest(xxh3_->state));
-}
+std::string MemberSource::xxh3() const { return xxh3_ == nullptr ? "" : xxh3_->Hex(); }
 
 }  // namespace volstream

@@ -23,6 +23,8 @@
 
 namespace volstream {
 
+class Xxh3Stream;
+
 struct MemberSourceOptions {
   bool want_xxh3 = false;  // of all bytes that were read, those of the index included
   bool want_md5 = false;   // the same; slower than inflating on many cores
@@ -46,8 +48,6 @@ class MemberSource : public BlockSource {
   std::string md5() const { return md5_hex_; }
 
  private:
-  struct Xxh3;
-
   // Bytes of the member that the extent does not have are an error.
   absl::Status CheckLeft(uint64_t bytes) const;
   // The next bytes of the member, all of `out`.
@@ -67,7 +67,7 @@ class MemberSource : public BlockSource {
   size_t extent_ = 0;
   uint64_t member_offset_ = 0;  // in the archive
   uint64_t have_ = 0;           // bytes of the member that were read
-  const std::unique_ptr<Xxh3> xxh3_;
+  const std::unique_ptr<Xxh3Stream> xxh3_;
   std::optional<Md5Stream> md5_;
   std::string md5_hex_;
 };

@@ -4,7 +4,6 @@
 #include <optional>
 #include <vector>
 
-#include "absl/strings/str_format.h"
 #include "engine/check.h"
 #include "stages/md5_lanes.h"
 #include "stages/md5_pair.h"
@@ -36,23 +35,12 @@ void Md5PartHasher::Hash(std::span<const PartBytes> parts, bool want_sha256,
   if (want_sha256) AddSha256(parts, digests);
 }
 
-class StreamHasher::Rolling {
- public:
-  explicit Rolling(bool with_md5) : xxh3_(XXH3_createState()) {
-    XXH3_64bits_reset(xxh3_);
-    if (with_md5) md5_.emplace();
+struct StreamHasher::Rolling {
+  explicit Rolling(bool with_md5) {
+    if (with_md5) md5.emplace();
   }
-  ~Rolling() { XXH3_freeState(xxh3_); }
-  Rolling(const Rolling&) = delete;
-  Rolling& operator=(const Rolling&) = delete;
-
-  std::optional<Md5Pair>& md5() { return md5_; }
-  void UpdateXxh3(ByteSpan bytes) { XXH3_64bits_update(xxh3_, bytes.data(), bytes.size()); }
-  std::string Xxh3Text() const { return absl::StrFormat("%016x", XXH3_64bits_digest(xxh3_)); }
-
- private:
-  XXH3_state_t* const xxh3_;
-  std::optional<Md5Pair> md5_;
+  Xxh3Stream xxh3;
+  std::optional<Md5Pair> md5;
 };
 
 StreamHasher::StreamHasher(const PartSizes& parts, bool stream_md5)
@@ -60,16 +48,16 @@ StreamHasher::StreamHasher(const PartSizes& parts, bool stream_md5)
 StreamHasher::~StreamHasher() = default;
 
 absl::Status StreamHasher::OnBlock(const BlockRecord& /*record*/, ByteSpan encoded) {
-  rolling_->UpdateXxh3(encoded);
-  if (!rolling_->md5().has_value()) return absl::OkStatus();
+  rolling_->xxh3.Update(encoded);
+  if (!rolling_->md5.has_value()) return absl::OkStatus();
   while (!encoded.empty()) {
     const uint64_t part_bytes = parts_.At(open_index_);
     const size_t count = std::min<uint64_t>(encoded.size(), part_bytes - open_bytes_);
-    rolling_->md5()->Update(encoded.first(count));
+    rolling_->md5->Update(encoded.first(count));
     encoded = encoded.subspan(count);
     open_bytes_ += count;
     if (open_bytes_ < part_bytes) break;
-    const Md5Digest digest = rolling_->md5()->Cut();
+    const Md5Digest digest = rolling_->md5->Cut();
     MutexLock lock(&mu_);
     ready_[open_index_++] = digest;
     open_bytes_ = 0;
@@ -78,7 +66,7 @@ absl::Status StreamHasher::OnBlock(const BlockRecord& /*record*/, ByteSpan encod
 }
 
 size_t StreamHasher::BatchParts() const {
-  return rolling_->md5().has_value() ? 1 : alone_.BatchParts();
+  return rolling_->md5.has_value() ? 1 : alone_.BatchParts();
 }
 
 Md5Digest StreamHasher::TakeDigest(const PartBytes& part) {
@@ -91,12 +79,12 @@ Md5Digest StreamHasher::TakeDigest(const PartBytes& part) {
     }
   }
   VS_CHECK(part.index == open_index_ && part.bytes.size() == open_bytes_);
-  return rolling_->md5()->Cut();
+  return rolling_->md5->Cut();
 }
 
 void StreamHasher::Hash(std::span<const PartBytes> parts, bool want_sha256,
                         std::span<PartDigest> digests) {
-  if (!rolling_->md5().has_value()) {
+  if (!rolling_->md5.has_value()) {
     alone_.Hash(parts, want_sha256, digests);
     return;
   }
@@ -106,8 +94,8 @@ void StreamHasher::Hash(std::span<const PartBytes> parts, bool want_sha256,
 
 StreamDigests StreamHasher::Finish() {
   StreamDigests digests;
-  if (rolling_->md5().has_value()) digests.md5 = ToHex(rolling_->md5()->Finish());
-  digests.xxh3 = rolling_->Xxh3Text();
+  if (rolling_->md5.has_value()) digests.md5 = ToHex(rolling_->md5->Finish());
+  digests.xxh3 = rolling_->xxh3.Hex();
   return digests;
 }
 

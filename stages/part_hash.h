@@ -57,7 +57,7 @@ class StreamHasher : public StreamObserver, public PartHasher {
   StreamDigests Finish();
 
  private:
-  class Rolling;
+  struct Rolling;
 
   Md5Digest TakeDigest(const PartBytes& part) ABSL_LOCKS_EXCLUDED(mu_);
 

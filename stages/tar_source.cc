@@ -36,7 +36,8 @@ absl::StatusOr<size_t> TarSource::Fill(const BlockTicket& ticket, MutableByteSpa
   const uint64_t end = ticket.offset + ticket.bytes;
   uint64_t offset = ticket.offset;
   size_t written = 0;
-  std::unique_ptr<Work> work = TakeWork();
+  std::unique_ptr<Work> work = idle_.Take();
+  if (work == nullptr) work = std::make_unique<Work>(&files_);
   for (size_t index = plan_->IndexAt(offset); index < entries.size() && offset < end; ++index) {
     const size_t range = static_cast<size_t>(std::min(entries[index].end_offset(), end) - offset);
     written +=
@@ -45,29 +46,12 @@ absl::StatusOr<size_t> TarSource::Fill(const BlockTicket& ticket, MutableByteSpa
   }
   work->batch.Collect();
   const absl::Status status = std::exchange(work->status, absl::OkStatus());
-  ReturnWork(std::move(work));
+  idle_.Return(std::move(work));
   VS_RETURN_IF_ERROR(status);
   // The end mark, or what of it falls into this block.
   const size_t mark = static_cast<size_t>(end - offset);
   std::memset(space.data() + written, 0, mark);
   return written + mark;
-}
-
-std::unique_ptr<TarSource::Work> TarSource::TakeWork() {
-  {
-    MutexLock lock(&mu_);
-    if (!idle_.empty()) {
-      std::unique_ptr<Work> work = std::move(idle_.back());
-      idle_.pop_back();
-      return work;
-    }
-  }
-  return std::make_unique<Work>(&files_);
-}
-
-void TarSource::ReturnWork(std::unique_ptr<Work> work) {
-  MutexLock lock(&mu_);
-  idle_.push_back(std::move(work));
 }
 
 void TarSource::LeaveOut(uint32_t index) {

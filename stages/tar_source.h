@@ -8,12 +8,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "engine/mutex.h"
 #include "engine/stage.h"
+#include "stages/idle_pool.h"
 #include "stages/volume_files.h"
 #include "stages/volume_plan.h"
 #include "stages/warnings.h"
@@ -42,9 +42,6 @@ class TarSource : public BlockSource {
     absl::Status status;  // of a copy in the spool that cannot be read back
   };
 
-  std::unique_ptr<Work> TakeWork() ABSL_LOCKS_EXCLUDED(mu_);
-  void ReturnWork(std::unique_ptr<Work> work) ABSL_LOCKS_EXCLUDED(mu_);
-
   // Writes what entry `index` has in the `range_bytes` from stream offset `offset` on, to the front
   // of `out`; returns the bytes written, 0 when the entry is left out. The data of small files may
   // come only with the batch.
@@ -60,7 +57,7 @@ class TarSource : public BlockSource {
   VolumeFiles files_;
   mutable Mutex mu_;
   std::vector<uint32_t> left_out_ ABSL_GUARDED_BY(mu_);
-  std::vector<std::unique_ptr<Work>> idle_ ABSL_GUARDED_BY(mu_);  // at most one a worker
+  IdlePool<Work> idle_;
   // The source thread's.
   uint64_t next_offset_ = 0;
   size_t next_large_ = 0;  // index of the first entry not yet searched for a large file

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "stages/little_endian.h"
 #include "stages/zstd_inflate_codec.h"
 #include "stages/zstd_member.h"
@@ -34,30 +33,21 @@ std::array<uint8_t, kZstdHeaderBytes> EmptyHeader() {
   return header;
 }
 
-MemberFront More(uint64_t bytes) { return {MemberFront::Kind::kMore, bytes, {}, ""}; }
-MemberFront None(std::string problem) {
-  return {MemberFront::Kind::kNone, 0, {}, std::move(problem)};
-}
-
 }  // namespace
 
 MemberFront ZstdFraming::Look(ByteSpan in) const {
-  if (in.size() < kZstdSkippableHeaderBytes) return More(kZstdSkippableHeaderBytes);
+  if (in.size() < kZstdSkippableHeaderBytes) return MemberFront::More(kZstdSkippableHeaderBytes);
   const uint32_t magic = GetLittleEndian<uint32_t>(in.data());
   if ((magic & kSkippableMask) == kSkippableMagic) {
     const uint64_t bytes =
         kZstdSkippableHeaderBytes + uint64_t{GetLittleEndian<uint32_t>(in.data() + 4)};
-    return {MemberFront::Kind::kEmpty, bytes, {}, ""};
+    return MemberFront::Empty(bytes);
   }
-  if (magic != kFrameMagic) return None("no member begins here");
-  if (in.size() < kZstdHeaderBytes) return More(kZstdHeaderBytes);
+  if (magic != kFrameMagic) return MemberFront::None("no member begins here");
+  if (in.size() < kZstdHeaderBytes) return MemberFront::More(kZstdHeaderBytes);
   const std::optional<MemberInfo> info = ParseZstdHeader(in);
-  if (!info.has_value()) return None("the member does not say how long it is");
-  if (info->member_bytes <= kZstdHeaderBytes) {
-    return None(absl::StrFormat("the member says that it has %d bytes, fewer than its header",
-                                info->member_bytes));
-  }
-  return {MemberFront::Kind::kData, info->member_bytes, *info, ""};
+  if (!info.has_value()) return MemberFront::None("the member does not say how long it is");
+  return MemberFront::Data(*info, kZstdHeaderBytes + 1);
 }
 
 size_t ZstdFraming::usual_member_tar_bytes() const { return kMaxMemberTarBytes; }

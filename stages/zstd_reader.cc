@@ -15,7 +15,6 @@
 namespace volstream {
 namespace {
 
-constexpr size_t kOutBytes = 256 * kKiB;
 constexpr int kMaxWindowLog = 27;
 
 }  // namespace
@@ -38,34 +37,21 @@ struct ZstdReader::Inflater {
 };
 
 ZstdReader::ZstdReader(Input input)
-    : input_(std::move(input)), inflater_(std::make_unique<Inflater>()), out_(kOutBytes) {}
+    : InflatingReader(std::move(input)), inflater_(std::make_unique<Inflater>()) {}
 
 ZstdReader::~ZstdReader() = default;
 
-absl::Status ZstdReader::Refill() {
-  while (pending_.empty() && !input_ended_) {
-    VS_ASSIGN_OR_RETURN(pending_, input_());
-    input_ended_ = pending_.empty();
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<ByteSpan> ZstdReader::Next() {
-  ZSTD_outBuffer out{out_.data(), out_.size(), 0};
+  ZSTD_outBuffer out{space().data(), space().size(), 0};
   while (out.pos < out.size) {
     VS_RETURN_IF_ERROR(Refill());
-    if (pending_.empty() && !in_frame_) break;
-    if (!in_frame_ && pending_[0] == 0) {
-      const auto padding_end =
-          std::find_if(pending_.begin(), pending_.end(), [](uint8_t byte) { return byte != 0; });
-      pending_ = pending_.subspan(static_cast<size_t>(padding_end - pending_.begin()));
-      continue;
-    }
+    if (pending().empty() && !in_frame_) break;
+    if (!in_frame_ && PassOverZeros()) continue;
     // At the end of the input, a call without any gives what the context still keeps.
-    ZSTD_inBuffer in{pending_.data(), pending_.size(), 0};
+    ZSTD_inBuffer in{pending().data(), pending().size(), 0};
     const size_t before = out.pos;
     const size_t result = ZSTD_decompressStream(inflater_->context, &out, &in);
-    pending_ = pending_.subspan(in.pos);
+    Take(in.pos);
     if (ZSTD_isError(result) != 0) {
       switch (ZSTD_getErrorCode(result)) {
         case ZSTD_error_memory_allocation:
@@ -80,11 +66,11 @@ absl::StatusOr<ByteSpan> ZstdReader::Next() {
       }
     }
     in_frame_ = result != 0;
-    if (in_frame_ && input_ended_ && in.size == 0 && out.pos == before) {
+    if (in_frame_ && input_ended() && in.size == 0 && out.pos == before) {
       return absl::DataLossError("the Zstandard stream is cut off");
     }
   }
-  return ByteSpan(out_).first(out.pos);
+  return ByteSpan(space()).first(out.pos);
 }
 
 }  // namespace volstream

@@ -7,7 +7,6 @@
 #define VOLSTREAM_STAGES_ZSTD_READER_H_
 
 #include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
@@ -28,13 +27,7 @@ class ZstdReader : public InflatingReader {
  private:
   struct Inflater;
 
-  absl::Status Refill();
-
-  const Input input_;
   const std::unique_ptr<Inflater> inflater_;
-  ByteSpan pending_;  // compressed, not yet taken
-  std::vector<uint8_t> out_;
-  bool input_ended_ = false;
   bool in_frame_ = false;
 };
 

@@ -27,6 +27,7 @@
 #include "stages/backup_index.h"
 #include "stages/local_sink.h"
 #include "stages/part_hash.h"
+#include "stages/plain_codec.h"
 #include "stages/tar_source.h"
 #include "stages/volume_plan.h"
 
@@ -161,7 +162,7 @@ absl::Status MakeStages(const Flags& flags, Stages* stages) {
     stages->sink = std::make_unique<LocalSink>(flags.to, "allocation_bench.tar.gz");
   }
   if (flags.codec == "copy") {
-    stages->codec = std::make_unique<CopyCodec>();
+    stages->codec = std::make_unique<PlainCodec>();
     return absl::OkStatus();
   }
   VS_ASSIGN_OR_RETURN(stages->codec, MakeCodec(FormatOf(flags), flags.level));

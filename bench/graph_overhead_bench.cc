@@ -17,6 +17,7 @@
 #include "bench/process_usage.h"
 #include "engine/check.h"
 #include "engine/pipeline.h"
+#include "stages/plain_codec.h"
 
 namespace volstream::bench {
 namespace {
@@ -70,7 +71,7 @@ void BM_GraphOverhead(benchmark::State& state) {
   options.parts = EqualParts(kPartBytes);
   options.memory_bytes = 64 * kMiB;
   options.workers = static_cast<int>(state.range(1));
-  CopyCodec codec;
+  PlainCodec codec;
   NullHasher hasher;
   double overhead_seconds = 0;
   double cpu_overhead_seconds = 0;

@@ -2,7 +2,6 @@
 #ifndef VOLSTREAM_BENCH_NULL_STAGES_H_
 #define VOLSTREAM_BENCH_NULL_STAGES_H_
 
-#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,16 +34,6 @@ class NullSink : public PartSink {
 
  private:
   const bool wants_sha256_;
-};
-
-// The encoded block is the block.
-class CopyCodec : public BlockCodec {
- public:
-  size_t Bound(size_t block_bytes) const override { return block_bytes; }
-  absl::StatusOr<EncodedBlock> Encode(ByteSpan in, MutableByteSpan out) override {
-    std::memcpy(out.data(), in.data(), in.size());
-    return EncodedBlock{in.size(), true};
-  }
 };
 
 class NullHasher : public PartHasher {

@@ -10,6 +10,7 @@
 #include "bench/null_stages.h"
 #include "bench/process_usage.h"
 #include "engine/pipeline.h"
+#include "stages/plain_codec.h"
 #include "stages/tar_source.h"
 #include "stages/volume_plan.h"
 
@@ -35,7 +36,7 @@ int Run(const std::string& directory, int workers, bool plan_only) {
   json["plan_peak_bytes"] = PeakResidentBytes() - resident_before;
   if (!plan_only) {
     TarSource source(plan->get(), &warnings);
-    CopyCodec codec;
+    PlainCodec codec;
     NullHasher hasher;
     NullSink sink;
     PipelineOptions options;

@@ -12,11 +12,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/notification.h"
 #include "engine/status_macros.h"
 #include "engine/ticker.h"
 #include "stages/error_kind.h"
 #include "stages/part_hash.h"
 #include "stages/part_plan.h"
+#include "stages/plain_codec.h"
 
 namespace volstream {
 namespace {
@@ -30,10 +32,14 @@ constexpr char kOver[] = "the upload was measured";
 
 absl::Status Over() { return absl::OutOfRangeError(kOver); }
 
-// The same random block over and over; never ends well, as the end would make an object of it.
+// The same random block over and over; never ends well, as the end would make an object of it. It
+// gives up once all that it gave was stored: an error while parts are on their way would drop them,
+// and a fast source may be through before the first is stored.
 class RandomSource : public BlockSource {
  public:
-  explicit RandomSource(uint64_t max_bytes) : left_bytes_(max_bytes), block_(kMiB) {
+  // REQUIRES: max_bytes is a multiple of a part's size.
+  RandomSource(uint64_t max_bytes, const std::atomic<uint64_t>* stored_bytes)
+      : max_bytes_(max_bytes), stored_bytes_(stored_bytes), block_(kMiB) {
     std::mt19937_64 random(std::random_device{}());
     for (uint8_t& byte : block_) byte = static_cast<uint8_t>(random());
   }
@@ -41,27 +47,30 @@ class RandomSource : public BlockSource {
   uint64_t MaxStreamBytes() const override { return 0; }
   absl::StatusOr<BlockTicket> Next(MutableByteSpan space) override {
     const size_t bytes = std::min(space.size(), block_.size());
-    if (left_bytes_ < bytes) return Over();
-    left_bytes_ -= bytes;
-    return BlockTicket{0, bytes, false};
+    if (max_bytes_ - given_bytes_ >= bytes) {
+      given_bytes_ += bytes;
+      return BlockTicket{0, bytes, false};
+    }
+    while (stored_bytes_->load() < given_bytes_) {
+      if (cancelled_.WaitForNotificationWithTimeout(kLookInterval)) break;
+    }
+    return Over();
   }
   absl::StatusOr<size_t> Fill(const BlockTicket& ticket, MutableByteSpan space) override {
     std::memcpy(space.data(), block_.data(), ticket.bytes);
     return ticket.bytes;
   }
+  void Cancel() override {
+    if (!cancelling_.exchange(true)) cancelled_.Notify();
+  }
 
  private:
-  uint64_t left_bytes_;
+  const uint64_t max_bytes_;
+  const std::atomic<uint64_t>* const stored_bytes_;
+  uint64_t given_bytes_ = 0;
   std::vector<uint8_t> block_;
-};
-
-class CopyCodec : public BlockCodec {
- public:
-  size_t Bound(size_t block_bytes) const override { return block_bytes; }
-  absl::StatusOr<EncodedBlock> Encode(ByteSpan in, MutableByteSpan out) override {
-    std::memcpy(out.data(), in.data(), in.size());
-    return EncodedBlock{in.size(), true};
-  }
+  std::atomic<bool> cancelling_{false};
+  Notification cancelled_;
 };
 
 std::string ProbeName() {
@@ -91,17 +100,17 @@ void UploadProbe::Cancel() {
 absl::StatusOr<double> UploadProbe::Run() {
   VS_RETURN_IF_ERROR(storage_->Check());
   VS_ASSIGN_OR_RETURN(const std::unique_ptr<PartSink> sink, storage_->NewSink(ProbeName()));
-  RandomSource source(options_.max_bytes);
-  CopyCodec codec;
+  // What the last look at a sink that was well has seen. Written by the run's own thread; read by
+  // those of the source and of the deadline too.
+  std::atomic<uint64_t> stored_bytes = 0;
+  RandomSource source(options_.max_bytes / kProbePartBytes * kProbePartBytes, &stored_bytes);
+  PlainCodec codec;
   Md5PartHasher hasher;
   PipelineOptions options;
   options.memory_bytes = options_.memory_bytes;
   options.workers = options_.workers;
   options.parts = EqualParts(kProbePartBytes);
   options.progress_interval = kLookInterval;
-  // What the last look at a sink that was well has seen. Written by the run's own thread; read by
-  // that of the deadline too.
-  std::atomic<uint64_t> stored_bytes = 0;
   absl::Duration stored_after;
   options.on_progress = [&stored_bytes, &stored_after](const Progress& progress) {
     if (progress.stored_bytes <= stored_bytes) return;

@@ -9,20 +9,12 @@
 
 #include "stages/archive_codec.h"
 #include "stages/digest.h"
+#include "tests/support/block_codec.h"
 #include "tests/support/tar_reader.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
 namespace {
-
-std::string Text(size_t bytes) {
-  std::string text;
-  for (uint64_t i = 0; text.size() < bytes; ++i) {
-    text += "line " + std::to_string(i * i) + " of the volume's log\n";
-  }
-  text.resize(bytes);
-  return text;
-}
 
 std::string Encode(BlockCodec* codec, const std::string& in) {
   std::vector<uint8_t> out(codec->Bound(in.size()));
@@ -38,7 +30,7 @@ Pressure Idle(uint64_t offset) { return {offset, 1, 0, 3, 5, 5}; }
 
 TEST(AutoCodec, EncodesAtTheLevelThatThePressureLeadsTo) {
   const std::unique_ptr<AutoCodec> codec = *AutoCodec::Create(ArchiveFormat::kGzip, {1, 9, 6});
-  const std::string in = Text(200'000);
+  const std::string in = LogText(200'000);
   for (const int level : {6, 5}) {
     EXPECT_TRUE(Encode(codec.get(), in) ==
                 Encode(MakeCodec(ArchiveFormat::kGzip, level)->get(), in))

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "tests/support/block_codec.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
@@ -15,15 +16,6 @@ ByteSpan Bytes(const std::string& text) {
 }
 
 Promise PromiseOf(const std::string& text) { return ProbeBlock(Bytes(text)).promise; }
-
-std::string Text(size_t bytes) {
-  std::string text;
-  for (uint64_t i = 0; text.size() < bytes; ++i) {
-    text += "line " + std::to_string(i * i) + " of the volume's log\n";
-  }
-  text.resize(bytes);
-  return text;
-}
 
 // Noise whose bytes are drawn from `alphabet`, whose size must divide 256.
 std::string Drawn(std::string_view alphabet, size_t bytes) {
@@ -48,7 +40,7 @@ TEST(CompressProbe, NoisePromisesNothing) {
 }
 
 TEST(CompressProbe, TextAndZerosPromiseMatches) {
-  EXPECT_EQ(PromiseOf(Text(kMiB)), Promise::kMatches);
+  EXPECT_EQ(PromiseOf(LogText(kMiB)), Promise::kMatches);
   EXPECT_EQ(PromiseOf(std::string(kMiB, '\0')), Promise::kMatches);
 }
 
@@ -69,7 +61,7 @@ TEST(CompressProbe, NoiseOfFewLettersPromisesMatches) {
 TEST(CompressProbe, HalfNoiseHalfTextPromisesMatches) {
   for (const bool noise_first : {false, true}) {
     const std::string noise = RandomBytes(7, kMiB / 2);
-    const std::string text = Text(kMiB / 2);
+    const std::string text = LogText(kMiB / 2);
     EXPECT_EQ(PromiseOf(noise_first ? noise + text : text + noise), Promise::kMatches);
   }
 }
@@ -77,7 +69,7 @@ TEST(CompressProbe, HalfNoiseHalfTextPromisesMatches) {
 TEST(CompressProbe, AnEighthOfTextKeepsNoiseFromBeingStored) {
   for (size_t at = 0; at < 8; ++at) {
     std::string block = RandomBytes(7, kMiB);
-    block.replace(at * kMiB / 8, kMiB / 8, Text(kMiB / 8));
+    block.replace(at * kMiB / 8, kMiB / 8, LogText(kMiB / 8));
     EXPECT_NE(PromiseOf(block), Promise::kNothing) << at;
   }
 }

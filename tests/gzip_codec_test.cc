@@ -13,6 +13,7 @@
 
 #include "stages/digest.h"
 #include "stages/gzip_member.h"
+#include "tests/support/block_codec.h"
 #include "tests/support/tar_reader.h"
 #include "tests/support/tree.h"
 
@@ -25,42 +26,18 @@ std::unique_ptr<GzipCodec> Codec(int level) { return *GzipCodec::Create(level); 
 
 std::string Zeros(size_t bytes) { return std::string(bytes, '\0'); }
 
-std::string Text(size_t bytes) {
-  std::string text;
-  for (uint64_t i = 0; text.size() < bytes; ++i) {
-    text += "line " + std::to_string(i * i) + " of the volume's log\n";
-  }
-  text.resize(bytes);
-  return text;
+std::string HalfText(size_t bytes) {
+  return LogText(bytes / 2) + RandomBytes(7, bytes - bytes / 2);
 }
-
-std::string HalfText(size_t bytes) { return Text(bytes / 2) + RandomBytes(7, bytes - bytes / 2); }
 
 struct Kind {
   const char* name;
   std::string (*make)(size_t);
 };
 const Kind kKinds[] = {{"zeros", Zeros},
-                       {"text", Text},
+                       {"text", LogText},
                        {"random", [](size_t bytes) { return RandomBytes(bytes, bytes); }},
                        {"half text", HalfText}};
-
-struct Encoded {
-  std::string member;
-  bool stored = false;
-};
-
-// Encodes into a buffer of exactly the bound, so that ASan sees the first byte too many.
-Encoded Encode(GzipCodec* codec, std::string_view in) {
-  const auto out = std::make_unique<uint8_t[]>(codec->Bound(in.size()));
-  const absl::StatusOr<EncodedBlock> block =
-      codec->Encode(AsBytes(in), MutableByteSpan(out.get(), codec->Bound(in.size())));
-  EXPECT_TRUE(block.ok()) << block.status();
-  if (!block.ok()) return Encoded();
-  EXPECT_LE(block->bytes, codec->Bound(in.size()));
-  return Encoded{std::string(reinterpret_cast<const char*>(out.get()), block->bytes),
-                 block->stored};
-}
 
 class GzipCodecLevels : public ::testing::TestWithParam<int> {};
 
@@ -69,7 +46,7 @@ TEST_P(GzipCodecLevels, GivesBackEveryKindAndSize) {
   for (const Kind& kind : kKinds) {
     for (const size_t bytes : kSizes) {
       const std::string in = kind.make(bytes);
-      EXPECT_TRUE(Gunzip(Encode(codec.get(), in).member) == in) << kind.name << " " << bytes;
+      EXPECT_TRUE(Gunzip(EncodeMember(codec.get(), in).member) == in) << kind.name << " " << bytes;
     }
   }
 }
@@ -78,7 +55,7 @@ TEST_P(GzipCodecLevels, NeverExceedsItsBound) {
   const std::unique_ptr<GzipCodec> codec = Codec(GetParam());
   // Sizes around which the probe and the stored form change their ways.
   for (const size_t bytes : {2, 5, 16, 255, 2047, 4096, 131071, 131073}) {
-    for (const Kind& kind : kKinds) Encode(codec.get(), kind.make(bytes));
+    for (const Kind& kind : kKinds) EncodeMember(codec.get(), kind.make(bytes));
   }
 }
 
@@ -86,7 +63,7 @@ TEST_P(GzipCodecLevels, ExtraFieldDescribesTheMember) {
   const std::unique_ptr<GzipCodec> codec = Codec(GetParam());
   for (const Kind& kind : kKinds) {
     const std::string in = kind.make(200'000);
-    const Encoded encoded = Encode(codec.get(), in);
+    const EncodedMember encoded = EncodeMember(codec.get(), in);
     const std::optional<MemberInfo> info = ParseGzipHeader(AsBytes(encoded.member));
     ASSERT_TRUE(info.has_value()) << kind.name;
     EXPECT_EQ(info->member_bytes, encoded.member.size()) << kind.name;
@@ -99,29 +76,29 @@ INSTANTIATE_TEST_SUITE_P(All, GzipCodecLevels,
                          ::testing::Range(GzipCodec::kMinLevel, GzipCodec::kMaxLevel + 1));
 
 TEST(GzipCodec, StoresRandomBytes) {
-  EXPECT_TRUE(Encode(Codec(6).get(), RandomBytes(1, kMiB)).stored);
+  EXPECT_TRUE(EncodeMember(Codec(6).get(), RandomBytes(1, kMiB)).stored);
 }
 
 TEST(GzipCodec, StoresAFewRandomBytes) {
-  EXPECT_TRUE(Encode(Codec(6).get(), RandomBytes(1, 1000)).stored);
+  EXPECT_TRUE(EncodeMember(Codec(6).get(), RandomBytes(1, 1000)).stored);
 }
 
 TEST(GzipCodec, StoredMembersAreAsLargeAsTheBound) {
   const std::unique_ptr<GzipCodec> codec = Codec(6);
-  EXPECT_EQ(Encode(codec.get(), RandomBytes(1, kMiB)).member.size(), codec->Bound(kMiB));
+  EXPECT_EQ(EncodeMember(codec.get(), RandomBytes(1, kMiB)).member.size(), codec->Bound(kMiB));
 }
 
 TEST(GzipCodec, CompressesTextAndZeros) {
   const std::unique_ptr<GzipCodec> codec = Codec(1);
-  for (const std::string& in : {Text(kMiB), Zeros(kMiB)}) {
-    const Encoded encoded = Encode(codec.get(), in);
+  for (const std::string& in : {LogText(kMiB), Zeros(kMiB)}) {
+    const EncodedMember encoded = EncodeMember(codec.get(), in);
     EXPECT_FALSE(encoded.stored);
     EXPECT_LT(encoded.member.size(), kMiB / 3);
   }
 }
 
 TEST(GzipCodec, CompressesABlockThatIsHalfNoise) {
-  const Encoded encoded = Encode(Codec(6).get(), HalfText(kMiB));
+  const EncodedMember encoded = EncodeMember(Codec(6).get(), HalfText(kMiB));
   EXPECT_FALSE(encoded.stored);
   EXPECT_LT(encoded.member.size(), kMiB * 3 / 4);
 }
@@ -131,7 +108,7 @@ TEST(GzipCodec, CodesNoiseOfManyLettersTightly) {
   std::string in = RandomBytes(21, kMiB);
   for (char& c : in) c = static_cast<char>('0' + (static_cast<uint8_t>(c) & 63));
   for (const int level : {1, 6, 9, 12}) {
-    const Encoded encoded = Encode(Codec(level).get(), in);
+    const EncodedMember encoded = EncodeMember(Codec(level).get(), in);
     EXPECT_FALSE(encoded.stored) << level;
     EXPECT_LT(encoded.member.size(), kMiB * 0.757) << level;
     EXPECT_TRUE(Gunzip(encoded.member) == in) << level;
@@ -139,10 +116,10 @@ TEST(GzipCodec, CodesNoiseOfManyLettersTightly) {
 }
 
 TEST(GzipCodec, HigherLevelsMakeTextSmaller) {
-  const std::string in = Text(kMiB);
+  const std::string in = LogText(kMiB);
   size_t before = in.size();
   for (const int level : {1, 3, 6, 12}) {
-    const size_t bytes = Encode(Codec(level).get(), in).member.size();
+    const size_t bytes = EncodeMember(Codec(level).get(), in).member.size();
     EXPECT_LT(bytes, before) << level;
     before = bytes;
   }
@@ -152,19 +129,21 @@ TEST(GzipCodec, HigherLevelsMakeTextSmaller) {
 TEST(GzipCodec, MembersDoNotDependOnWhatCameBefore) {
   for (const int level : {1, 2, 6}) {
     const std::unique_ptr<GzipCodec> codec = Codec(level);
-    const std::string wanted = Encode(Codec(level).get(), Text(300'000)).member;
+    const std::string wanted = EncodeMember(Codec(level).get(), LogText(300'000)).member;
     for (const Kind& kind : kKinds) {
-      Encode(codec.get(), kind.make(500'000));
-      EXPECT_TRUE(Encode(codec.get(), Text(300'000)).member == wanted) << level << kind.name;
+      EncodeMember(codec.get(), kind.make(500'000));
+      EXPECT_TRUE(EncodeMember(codec.get(), LogText(300'000)).member == wanted)
+          << level << kind.name;
     }
   }
 }
 
 TEST(GzipCodec, MembersOneAfterAnotherAreOneStream) {
   const std::unique_ptr<GzipCodec> codec = Codec(6);
-  const std::string stream =
-      Encode(codec.get(), "first, ").member + Encode(codec.get(), "").member +
-      Encode(codec.get(), RandomBytes(3, 70'000)).member + Encode(codec.get(), " last").member;
+  const std::string stream = EncodeMember(codec.get(), "first, ").member +
+                             EncodeMember(codec.get(), "").member +
+                             EncodeMember(codec.get(), RandomBytes(3, 70'000)).member +
+                             EncodeMember(codec.get(), " last").member;
   EXPECT_EQ(Gunzip(stream), "first, " + RandomBytes(3, 70'000) + " last");
 }
 
@@ -178,7 +157,7 @@ TEST(GzipCodec, BoundGrowsWithTheBlock) {
 TEST(GzipCodec, RefusesAnOutputBelowTheBound) {
   const std::unique_ptr<GzipCodec> codec = Codec(6);
   std::vector<uint8_t> out(codec->Bound(100) - 1);
-  EXPECT_FALSE(codec->Encode(AsBytes(Text(100)), out).ok());
+  EXPECT_FALSE(codec->Encode(AsBytes(LogText(100)), out).ok());
 }
 
 TEST(GzipCodec, EncodesTheSameFromManyThreads) {
@@ -187,14 +166,14 @@ TEST(GzipCodec, EncodesTheSameFromManyThreads) {
   std::vector<std::string> wanted;
   for (int i = 0; i < 8; ++i) {
     ins.push_back(kKinds[i % 4].make(150'000 + 1000 * i));
-    wanted.push_back(Encode(Codec(4).get(), ins.back()).member);
+    wanted.push_back(EncodeMember(Codec(4).get(), ins.back()).member);
   }
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 16; ++i) {
         const size_t k = static_cast<size_t>(i + t) % ins.size();
-        EXPECT_TRUE(Encode(codec.get(), ins[k]).member == wanted[k]) << k;
+        EXPECT_TRUE(EncodeMember(codec.get(), ins[k]).member == wanted[k]) << k;
       }
     });
   }

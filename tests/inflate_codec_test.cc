@@ -10,20 +10,16 @@
 
 #include "stages/digest.h"
 #include "stages/gzip_codec.h"
+#include "tests/support/block_codec.h"
 #include "tests/support/member_archive.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
 namespace {
 
-// Inflates into a buffer of just `room` bytes, so that ASan sees the first byte too many.
 absl::StatusOr<std::string> Inflate(InflateCodec* codec, std::string_view member,
                                     size_t room = kMiB) {
-  const auto out = std::make_unique<uint8_t[]>(room);
-  const absl::StatusOr<EncodedBlock> block =
-      codec->Encode(AsBytes(member), MutableByteSpan(out.get(), room));
-  if (!block.ok()) return block.status();
-  return std::string(reinterpret_cast<const char*>(out.get()), block->bytes);
+  return EncodeInto(codec, member, room);
 }
 
 std::string Text(size_t bytes) {

@@ -10,20 +10,12 @@
 
 #include "stages/digest.h"
 #include "stages/gzip_member.h"
+#include "tests/support/block_codec.h"
 #include "tests/support/tar_reader.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
 namespace {
-
-std::string Text(size_t bytes) {
-  std::string text;
-  for (uint64_t i = 0; text.size() < bytes; ++i) {
-    text += "line " + std::to_string(i * i) + " of the volume's log\n";
-  }
-  text.resize(bytes);
-  return text;
-}
 
 // Empty when it does not fit `room` bytes.
 std::string Compress(IsalDeflate* deflate, const std::string& in, size_t room) {
@@ -50,7 +42,7 @@ class IsalDeflateLevels : public ::testing::TestWithParam<std::tuple<int, size_t
 TEST_P(IsalDeflateLevels, GivesBackAllSizes) {
   IsalDeflate deflate = Make();
   for (const size_t bytes : {0, 1, 2, 100, 32767, 65536, 1'000'003}) {
-    for (const std::string& in : {Text(bytes), std::string(bytes, 'x'), RandomBytes(9, bytes)}) {
+    for (const std::string& in : {LogText(bytes), std::string(bytes, 'x'), RandomBytes(9, bytes)}) {
       const std::string out = Compress(&deflate, in, in.size() + in.size() / 100 + 100);
       ASSERT_FALSE(out.empty()) << bytes;
       EXPECT_TRUE(Gunzip(AsMember(in, out)) == in) << bytes;
@@ -61,10 +53,10 @@ TEST_P(IsalDeflateLevels, GivesBackAllSizes) {
 TEST_P(IsalDeflateLevels, SameBytesGiveTheSameWhateverCameBefore) {
   IsalDeflate first = Make();
   IsalDeflate second = Make();
-  const std::string in = Text(300'000);
+  const std::string in = LogText(300'000);
   const std::string wanted = Compress(&first, in, in.size());
   for (const std::string& before :
-       {RandomBytes(3, 500'000), Text(700'001), std::string(90'000, '\0')}) {
+       {RandomBytes(3, 500'000), LogText(700'001), std::string(90'000, '\0')}) {
     Compress(&second, before, before.size() + 100'000);
     EXPECT_TRUE(Compress(&second, in, in.size()) == wanted);
   }
@@ -74,7 +66,7 @@ TEST_P(IsalDeflateLevels, SameBytesGiveTheSameWhateverCameBefore) {
 // shows the rest.
 TEST_P(IsalDeflateLevels, WritesNothingBehindTheRoomItHas) {
   IsalDeflate deflate = Make();
-  for (const std::string& in : {Text(200'000), RandomBytes(4, 200'000)}) {
+  for (const std::string& in : {LogText(200'000), RandomBytes(4, 200'000)}) {
     const size_t whole = Compress(&deflate, in, in.size() + 10'000).size();
     for (const size_t missing : {size_t{1}, size_t{2}, size_t{7}, size_t{8}, size_t{9}, size_t{64},
                                  whole / 2, whole - 1, whole}) {

@@ -14,6 +14,7 @@
 
 #include "stages/digest.h"
 #include "stages/zstd_member.h"
+#include "tests/support/block_codec.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
@@ -25,42 +26,18 @@ constexpr size_t kSizes[] = {0,     1,      255,    256,    257,      65791,   6
 
 std::unique_ptr<ZstdCodec> Codec(int level) { return *ZstdCodec::Create(level); }
 
-std::string Text(size_t bytes) {
-  std::string text;
-  for (uint64_t i = 0; text.size() < bytes; ++i) {
-    text += "line " + std::to_string(i * i) + " of the volume's log\n";
-  }
-  text.resize(bytes);
-  return text;
+std::string HalfText(size_t bytes) {
+  return RandomBytes(7, bytes / 2) + LogText(bytes - bytes / 2);
 }
-
-std::string HalfText(size_t bytes) { return RandomBytes(7, bytes / 2) + Text(bytes - bytes / 2); }
 
 struct Kind {
   const char* name;
   std::string (*make)(size_t);
 };
 const Kind kKinds[] = {{"zeros", [](size_t bytes) { return std::string(bytes, '\0'); }},
-                       {"text", Text},
+                       {"text", LogText},
                        {"random", [](size_t bytes) { return RandomBytes(bytes, bytes); }},
                        {"half text", HalfText}};
-
-struct Encoded {
-  std::string member;
-  bool stored = false;
-};
-
-// Encodes into a buffer of exactly the bound, so that ASan sees the first byte too many.
-Encoded Encode(ZstdCodec* codec, std::string_view in) {
-  const auto out = std::make_unique<uint8_t[]>(codec->Bound(in.size()));
-  const absl::StatusOr<EncodedBlock> block =
-      codec->Encode(AsBytes(in), MutableByteSpan(out.get(), codec->Bound(in.size())));
-  EXPECT_TRUE(block.ok()) << block.status();
-  if (!block.ok()) return Encoded();
-  EXPECT_LE(block->bytes, codec->Bound(in.size()));
-  return Encoded{std::string(reinterpret_cast<const char*>(out.get()), block->bytes),
-                 block->stored};
-}
 
 // All frames of a stream, by the library; what it says of an error otherwise.
 std::string Unzstd(std::string_view stream, size_t bytes) {
@@ -78,7 +55,7 @@ TEST_P(ZstdCodecLevels, GivesBackEveryKindAndSize) {
   for (const Kind& kind : kKinds) {
     for (const size_t bytes : kSizes) {
       const std::string in = kind.make(bytes);
-      EXPECT_TRUE(Unzstd(Encode(codec.get(), in).member, bytes) == in) << kind.name << bytes;
+      EXPECT_TRUE(Unzstd(EncodeMember(codec.get(), in).member, bytes) == in) << kind.name << bytes;
     }
   }
 }
@@ -87,7 +64,7 @@ TEST_P(ZstdCodecLevels, HeaderDescribesTheMember) {
   const std::unique_ptr<ZstdCodec> codec = Codec(GetParam());
   for (const Kind& kind : kKinds) {
     const std::string in = kind.make(200'000);
-    const Encoded encoded = Encode(codec.get(), in);
+    const EncodedMember encoded = EncodeMember(codec.get(), in);
     const std::optional<MemberInfo> info = ParseZstdHeader(AsBytes(encoded.member));
     ASSERT_TRUE(info.has_value()) << kind.name;
     EXPECT_EQ(info->member_bytes, encoded.member.size()) << kind.name;
@@ -99,7 +76,7 @@ TEST_P(ZstdCodecLevels, HeaderDescribesTheMember) {
 TEST_P(ZstdCodecLevels, FramesSayTheirSizeAndCarryAChecksum) {
   const std::unique_ptr<ZstdCodec> codec = Codec(GetParam());
   for (const Kind& kind : kKinds) {
-    std::string member = Encode(codec.get(), kind.make(200'000)).member;
+    std::string member = EncodeMember(codec.get(), kind.make(200'000)).member;
     const std::string_view frame = std::string_view(member).substr(kZstdHeaderBytes);
     EXPECT_EQ(ZSTD_getFrameContentSize(frame.data(), frame.size()), 200'000u) << kind.name;
     EXPECT_EQ(ZSTD_findFrameCompressedSize(frame.data(), frame.size()), frame.size());
@@ -111,10 +88,10 @@ TEST_P(ZstdCodecLevels, FramesSayTheirSizeAndCarryAChecksum) {
 TEST_P(ZstdCodecLevels, StoresRandomBytesAlone) {
   const std::unique_ptr<ZstdCodec> codec = Codec(GetParam());
   for (const size_t bytes : {1000, 300'000, 4'000'000}) {
-    const Encoded random = Encode(codec.get(), RandomBytes(1, bytes));
+    const EncodedMember random = EncodeMember(codec.get(), RandomBytes(1, bytes));
     EXPECT_TRUE(random.stored) << bytes;
     EXPECT_EQ(random.member.size(), codec->Bound(bytes));
-    const Encoded half = Encode(codec.get(), HalfText(bytes));
+    const EncodedMember half = EncodeMember(codec.get(), HalfText(bytes));
     EXPECT_FALSE(half.stored) << bytes;
     EXPECT_LT(half.member.size(), bytes * 3 / 4 + 100);
   }
@@ -124,21 +101,22 @@ INSTANTIATE_TEST_SUITE_P(Some, ZstdCodecLevels, ::testing::Values(1, 3, 5, 9));
 
 TEST(ZstdCodec, CompressesNoiseThatRepeats) {
   const std::string noise = RandomBytes(5, 500'000);
-  const Encoded encoded = Encode(Codec(9).get(), noise + noise);
+  const EncodedMember encoded = EncodeMember(Codec(9).get(), noise + noise);
   EXPECT_FALSE(encoded.stored);
   EXPECT_LT(encoded.member.size(), 600'000u);
 }
 
 TEST(ZstdCodec, HasALevelThatTakesItsTime) {
   const std::string in = HalfText(100'000);
-  EXPECT_TRUE(Unzstd(Encode(Codec(ZstdCodec::kMaxLevel).get(), in).member, in.size()) == in);
+  EXPECT_TRUE(Unzstd(EncodeMember(Codec(ZstdCodec::kMaxLevel).get(), in).member, in.size()) == in);
 }
 
 TEST(ZstdCodec, MembersOneAfterAnotherAreOneStream) {
   const std::unique_ptr<ZstdCodec> codec = Codec(3);
-  const std::string stream =
-      Encode(codec.get(), "first, ").member + Encode(codec.get(), "").member +
-      Encode(codec.get(), RandomBytes(3, 70'000)).member + Encode(codec.get(), " last").member;
+  const std::string stream = EncodeMember(codec.get(), "first, ").member +
+                             EncodeMember(codec.get(), "").member +
+                             EncodeMember(codec.get(), RandomBytes(3, 70'000)).member +
+                             EncodeMember(codec.get(), " last").member;
   EXPECT_EQ(Unzstd(stream, 100'000), "first, " + RandomBytes(3, 70'000) + " last");
 }
 
@@ -152,7 +130,7 @@ TEST(ZstdCodec, BoundGrowsWithTheBlock) {
 TEST(ZstdCodec, RefusesAnOutputBelowTheBound) {
   const std::unique_ptr<ZstdCodec> codec = Codec(3);
   std::vector<uint8_t> out(codec->Bound(100) - 1);
-  EXPECT_FALSE(codec->Encode(AsBytes(Text(100)), out).ok());
+  EXPECT_FALSE(codec->Encode(AsBytes(LogText(100)), out).ok());
 }
 
 // Contexts are reused for blocks of any size, and leave no trace in what follows.
@@ -162,14 +140,14 @@ TEST(ZstdCodec, EncodesTheSameFromManyThreads) {
   std::vector<std::string> wanted;
   for (int i = 0; i < 8; ++i) {
     ins.push_back(kKinds[i % 4].make(50'000 + 70'000 * static_cast<size_t>(i)));
-    wanted.push_back(Encode(Codec(6).get(), ins.back()).member);
+    wanted.push_back(EncodeMember(Codec(6).get(), ins.back()).member);
   }
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 16; ++i) {
         const size_t k = static_cast<size_t>(i + t) % ins.size();
-        EXPECT_TRUE(Encode(codec.get(), ins[k]).member == wanted[k]) << k;
+        EXPECT_TRUE(EncodeMember(codec.get(), ins[k]).member == wanted[k]) << k;
       }
     });
   }
@@ -177,7 +155,7 @@ TEST(ZstdCodec, EncodesTheSameFromManyThreads) {
 }
 
 TEST(ZstdCodec, WritesTheExampleOfTheFormatPage) {
-  EXPECT_EQ(ToHex(AsBytes(Encode(Codec(3).get(), "hello").member)),
+  EXPECT_EQ(ToHex(AsBytes(EncodeMember(Codec(3).get(), "hello").member)),
             "28b52ffd2000010000562a4d18140000005653100037000000"
             "05000000fddc625c55e8559528b52ffd240529000068656c6c6fa36d9f88");
 }

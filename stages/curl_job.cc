@@ -79,6 +79,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* context) {
     // A new header block: an interim answer such as 100 may come before the final one.
     job.response = HttpResponse();
     job.head_complete = false;
+    job.head_acknowledged = false;
     const size_t space = line.find(' ');
     if (space == absl::string_view::npos ||
         !absl::SimpleAtoi(line.substr(space + 1, 3), &job.response.status)) {

@@ -33,6 +33,7 @@ struct CurlJob {
   bool starved = false;        // request.pull_body had nothing; until a Wake
   bool gave_up = false;        // request.pull_body did
   bool head_complete = false;  // of the final answer
+  bool head_acknowledged = false;
   bool over_cap = false;
   bool refused = false;  // on_body wanted no more
   curl_slist* header_list = nullptr;

@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/check.h"
 #include "stages/curl_job.h"
+#include "stages/curl_sockets.h"
 #include "stages/request_queue.h"
 
 namespace volstream {
@@ -70,6 +71,8 @@ class CurlTransport::Loop {
   void EndCancelled(bool active_too);
   void StartDue();
   void Start(QueuedRequest queued);
+  // Lets servers that have sent the head of an answer go on with its content.
+  void AcknowledgeHeads();
   void ReadMessages();
   // Lets transfers go on whose rate limit has something for them; returns until when the others
   // have to wait.
@@ -86,6 +89,7 @@ class CurlTransport::Loop {
   int PollTimeoutMs();
 
   const CurlTransportOptions options_;
+  CurlSockets sockets_;  // I/O thread only; before multi_, whose end closes them
   CURLM* const multi_;
   RequestQueue queue_;
 
@@ -137,6 +141,7 @@ void CurlTransport::Loop::Run() {
     ResumeStarved();
     ResumePaused();
     curl_multi_perform(multi_, &running);
+    AcknowledgeHeads();
     ReadMessages();
     // All requests end in these rounds, and nobody wakes the loop when the last one has.
     if (signals.stop) continue;
@@ -190,6 +195,7 @@ void CurlTransport::Loop::Start(QueuedRequest queued) {
   }
   if (job->request.prepare) job->request.prepare(job->request);
   absl::Status status = PrepareCurlJob(easy, options_, job.get());
+  sockets_.Watch(easy);
   if (!status.ok()) {
     idle_handles_.push_back(easy);
     Complete(std::move(job), std::move(status));
@@ -197,6 +203,14 @@ void CurlTransport::Loop::Start(QueuedRequest queued) {
   }
   active_.emplace(easy, std::move(job));
   VS_CHECK(curl_multi_add_handle(multi_, easy) == CURLM_OK);
+}
+
+void CurlTransport::Loop::AcknowledgeHeads() {
+  bool new_head = false;
+  for (const auto& [easy, job] : active_) {
+    if (job->head_complete && !std::exchange(job->head_acknowledged, true)) new_head = true;
+  }
+  if (new_head) sockets_.Acknowledge();
 }
 
 void CurlTransport::Loop::ReadMessages() {

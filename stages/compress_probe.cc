@@ -27,6 +27,16 @@ constexpr size_t kMatchStride = 8;
 constexpr size_t kFarBytes = 32 * kKiB;
 constexpr size_t kFarStep = 64;
 
+// IsNoise asks the first word of each of these: in a tar, what repeats does so at a whole number of
+// them, and a text begins with a letter in each.
+constexpr size_t kSectorBytes = 512;
+constexpr size_t kSectorHashBits = 13;  // as many as 4 MiB have
+// Noise repeats no word in 4 MiB by chance, and a word of it is ASCII with one chance in 256. Below
+// these shares of its sectors a block may be text, or a copy, and yet be noise.
+constexpr size_t kTextSectorsShare = 64;
+constexpr size_t kFewTextSectors = 8;
+constexpr size_t kCopiedSectorsShare = 256;
+
 constexpr size_t kHashBits = 12;
 constexpr int kUnitBits = 10;  // of the fraction in NLogN
 
@@ -104,7 +114,59 @@ class Matches {
   std::array<uint16_t, size_t{1} << kHashBits> last_;  // the position plus one; 0 = none
 };
 
+// REQUIRES: `at` + kProbeWindowBytes <= block.size().
+ByteSpan FarAfter(ByteSpan block, size_t at) {
+  const size_t end = at + kProbeWindowBytes;
+  return block.subspan(end, std::min(kFarBytes, block.size() - end));
+}
+
+// Whether sectors look as those of noise do: few begin with text, few as an earlier one did.
+bool SectorsAreNoise(ByteSpan block) {
+  constexpr uint64_t kNotAscii = 0x8080808080808080;
+  // The last sector, counted from one, whose word had the hash; 0 = none.
+  std::array<uint32_t, size_t{1} << kSectorHashBits> last{};
+  const size_t sectors = block.size() / kSectorBytes;
+  size_t texts = 0;
+  size_t copies = 0;
+  const auto load = [block](size_t sector) {
+    uint64_t word;
+    std::memcpy(&word, block.data() + sector * kSectorBytes, sizeof(word));
+    return word;
+  };
+  for (size_t i = 0; i < sectors; ++i) {
+    const uint64_t word = load(i);
+    texts += (word & kNotAscii) == 0 ? 1 : 0;
+    uint32_t& slot = last[word * 0x9e3779b97f4a7c15 >> (64 - kSectorHashBits)];
+    copies += slot != 0 && load(slot - 1) == word ? 1 : 0;
+    slot = static_cast<uint32_t>(i + 1);
+  }
+  return texts <= kFewTextSectors + sectors / kTextSectorsShare &&
+         copies <= sectors / kCopiedSectorsShare;
+}
+
 }  // namespace
+
+bool IsNoise(ByteSpan block) {
+  if (block.size() < kProbeMinBytes) return false;
+  // Of all but noise the first window says what it is, so entropy, the cheapest, is first.
+  const size_t windows = kProbeWindows * ((block.size() + kMiB - 1) / kMiB);
+  const size_t stride = (block.size() - kProbeWindowBytes) / (windows - 1);
+  for (size_t i = 0; i < windows; ++i) {
+    if (LiteralPermille(block.subspan(i * stride, kProbeWindowBytes)) < kNoiseLiteralPermille) {
+      return false;
+    }
+  }
+  if (!SectorsAreNoise(block)) return false;
+  Matches matches;
+  for (size_t i = 0; i < windows; i += kMatchStride) {
+    const ByteSpan window = block.subspan(i * stride, kProbeWindowBytes);
+    if (matches.Permille(window) >= kNoiseMatchPermille ||
+        matches.ComeBack(window, FarAfter(block, i * stride))) {
+      return false;
+    }
+  }
+  return true;
+}
 
 ProbeResult ProbeBlock(ByteSpan block) {
   ProbeResult result;
@@ -126,9 +188,7 @@ ProbeResult ProbeBlock(ByteSpan block) {
     match_sum += match;
     if (!flat) continue;
     noise = noise && match < kNoiseMatchPermille;
-    const size_t end = i * stride + kProbeWindowBytes;
-    const ByteSpan after = block.subspan(end, std::min(kFarBytes, block.size() - end));
-    repeats = repeats || matches.ComeBack(window, after);
+    repeats = repeats || matches.ComeBack(window, FarAfter(block, i * stride));
   }
   result.literal_permille = literal_sum / static_cast<int>(kProbeWindows);
   result.match_permille = match_sum / static_cast<int>(kProbeWindows);

@@ -40,6 +40,12 @@ inline constexpr size_t kProbeWindowBytes = 2 * kKiB;
 // compressing.
 ProbeResult ProbeBlock(ByteSpan block);
 
+// Whether a block is noise to a compressor that looks back over all of it, not deflate's 32 KiB:
+// store it. Each MiB has kProbeWindows; besides, the first bytes of every 512 are compared over the
+// whole block, which sees a file of a tar that comes twice, and scattered text from a 64th of a
+// MiB on. Anything but noise mostly costs one window.
+bool IsNoise(ByteSpan block);
+
 }  // namespace volstream
 
 #endif  // VOLSTREAM_STAGES_COMPRESS_PROBE_H_

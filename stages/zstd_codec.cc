@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/check.h"
 #include "engine/status_macros.h"
+#include "stages/compress_probe.h"
 #include "stages/little_endian.h"
 #include "stages/xxh3.h"
 #include "stages/zstd_member.h"
@@ -24,12 +26,11 @@ constexpr size_t kChecksumBytes = 4;
 constexpr uint8_t kSingleSegment = 0x20;
 constexpr uint8_t kHasChecksum = 0x04;
 
-// Levels below pass over what does not shrink at 2 GB/s by themselves; these search it at 40 to
-// 180 MB/s.
+// Levels below pass over what does not shrink at 2 GB/s by themselves, so only a probe that is
+// faster yet, of windows, pays; these search it at 40 to 180 MB/s.
 constexpr int kFirstProbedLevel = 5;
 // At this level, and unless it takes off more than this part, the block is stored. All of it is
-// asked, at 2 GB/s: the windows of stages/compress_probe.h lie far apart in a block of 4 MiB, and
-// do not see what repeats.
+// asked, at 2 GB/s: windows lie far apart in a block of 4 MiB, and see little of what repeats.
 constexpr int kProbeLevel = 1;
 constexpr size_t kProbeGain = 64;
 
@@ -73,6 +74,27 @@ size_t WriteRawFrame(ByteSpan in, MutableByteSpan out) {
   return static_cast<size_t>(p + kChecksumBytes - out.data());
 }
 
+// What a level has in place of libzstd's table, which is made for streams: a frame that is one
+// block begins with nothing to look back at, and larger tables win that back. docs/performance.md,
+// "Codec by block", says what each is worth.
+struct Parameter {
+  int level;
+  ZSTD_cParameter name;
+  int value;
+};
+constexpr Parameter kParameters[] = {
+    // The window is the block, up to 4 MiB; libzstd fits it, and the tables, to a smaller one.
+    {1, ZSTD_c_windowLog, 22},
+    {1, ZSTD_c_hashLog, 15},
+    // The first is the table of long matches, the second that of short ones.
+    {3, ZSTD_c_windowLog, 22},
+    {3, ZSTD_c_hashLog, 18},
+    {3, ZSTD_c_chainLog, 15},
+    {4, ZSTD_c_windowLog, 22},
+    {4, ZSTD_c_hashLog, 20},
+    {4, ZSTD_c_chainLog, 16},
+};
+
 struct ContextFree {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 };
@@ -84,6 +106,10 @@ Context NewContext(int level, bool checksum) {
   if (context == nullptr) return nullptr;
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, checksum ? 1 : 0);
+  for (const Parameter& parameter : kParameters) {
+    if (parameter.level != level) continue;
+    VS_CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), parameter.name, parameter.value)));
+  }
   return context;
 }
 
@@ -110,7 +136,7 @@ struct ZstdCodec::Kit {
   // Piece by piece, so that data that shrinks is known by its first piece; then in one, for what
   // repeats from piece to piece. Writes to `scratch`, which has in.size() bytes.
   absl::StatusOr<bool> WouldShrink(ByteSpan in, MutableByteSpan scratch) const {
-    if (probe == nullptr) return true;
+    if (probe == nullptr) return !IsNoise(in);
     for (ByteSpan rest = in; !rest.empty();) {
       const ByteSpan piece = rest.first(std::min(rest.size(), kMaxBlockBytes));
       VS_ASSIGN_OR_RETURN(const bool shrinks, Shrinks(piece, scratch));

@@ -80,8 +80,55 @@ TEST(CompressProbe, NoiseThatRepeatsWithinReachPromisesMatches) {
   }
 }
 
+bool Noise(const std::string& text) { return IsNoise(Bytes(text)); }
+
+TEST(CompressProbe, NoiseIsNoise) {
+  for (const size_t bytes : {size_t{kProbeMinBytes}, size_t{100'001}, size_t{kMiB},
+                             size_t{kMiB + 1}, size_t{4 * kMiB}}) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      ASSERT_TRUE(Noise(RandomBytes(seed, bytes))) << bytes << " " << seed;
+    }
+  }
+}
+
+TEST(CompressProbe, OneWindowOfTextIsNoNoise) {
+  const std::string noise = RandomBytes(7, 4 * kMiB);
+  for (size_t at = 0; at < 64; ++at) {
+    std::string block = noise;
+    block.replace(at * kMiB / 16, kMiB / 16, LogText(kMiB / 16));
+    EXPECT_FALSE(Noise(block)) << at;
+  }
+  for (const size_t bytes : {size_t{kProbeMinBytes}, size_t{4 * kMiB}}) {
+    EXPECT_FALSE(Noise(LogText(bytes)));
+    EXPECT_FALSE(Noise(std::string(bytes, '\0')));
+  }
+}
+
+// Each between two windows, so that only sectors show it.
+TEST(CompressProbe, ScatteredTextIsNoNoise) {
+  constexpr size_t kStride = (kMiB - kProbeWindowBytes) / (kProbeWindows - 1);
+  std::string block = RandomBytes(7, kMiB);
+  for (size_t i = 0; i + 1 < kProbeWindows; ++i) {
+    block.replace(i * kStride + kStride / 2, 4096, LogText(4096));
+  }
+  ASSERT_EQ(PromiseOf(block), Promise::kNothing);
+  EXPECT_FALSE(Noise(block));
+}
+
+TEST(CompressProbe, FilesOfNoiseThatRepeatAreNoNoise) {
+  for (const size_t period : {3'000, 30'000, 512 * 100, 512 * 1'000, 512 * 4'000}) {
+    EXPECT_FALSE(Noise(Repeated(RandomBytes(period, period), 4 * kMiB))) << period;
+  }
+  // A file of 64 KiB, 3 MiB later.
+  std::string block = RandomBytes(9, 4 * kMiB);
+  block.replace(512 * 6'500, 64 * kKiB, block.substr(512 * 300, 64 * kKiB));
+  EXPECT_FALSE(Noise(block));
+}
+
 TEST(CompressProbe, SmallBlocksAreWorthATry) {
   EXPECT_EQ(PromiseOf(RandomBytes(1, kProbeMinBytes - 1)), Promise::kMatches);
+  EXPECT_FALSE(Noise(RandomBytes(1, kProbeMinBytes - 1)));
+  EXPECT_FALSE(Noise(""));
   EXPECT_EQ(PromiseOf(""), Promise::kMatches);
 }
 

@@ -30,6 +30,42 @@ std::string HalfText(size_t bytes) {
   return RandomBytes(7, bytes / 2) + LogText(bytes - bytes / 2);
 }
 
+// Words of a vocabulary, the first ones most often: as in text, matches are many and short.
+std::string Prose(size_t bytes) {
+  constexpr size_t kWords = 1 << 13;
+  const std::string letters = RandomBytes(1, 8 * kWords);
+  const std::string draws = RandomBytes(2, 2 * bytes);
+  const auto at = [](const std::string& text, size_t i) {
+    return size_t{static_cast<uint8_t>(text[i])};
+  };
+  std::string text;
+  for (size_t i = 0; text.size() < bytes; i += 4) {
+    const size_t draw = at(draws, i) << 8 | at(draws, i + 1);
+    const size_t word = draw * (at(draws, i + 2) << 8 | at(draws, i + 3)) / (1 << 19);
+    for (size_t k = 0; k < 3 + word % 6; ++k) {
+      text += static_cast<char>('a' + at(letters, 8 * word + k) % 26);
+    }
+    text += ' ';
+  }
+  text.resize(bytes);
+  return text;
+}
+
+// Pieces of 64 bytes of 1 MiB of prose in any order: what comes again does so far away.
+std::string ShuffledProse(size_t bytes) {
+  constexpr size_t kPieceBytes = 64;
+  constexpr size_t kPieces = kMiB / kPieceBytes;
+  const std::string prose = Prose(kMiB);
+  const std::string draws = RandomBytes(3, bytes);
+  std::string text;
+  for (size_t i = 0; text.size() < bytes; i += 2) {
+    const size_t draw = static_cast<uint8_t>(draws[i]) << 8 | static_cast<uint8_t>(draws[i + 1]);
+    text.append(prose, draw % kPieces * kPieceBytes, kPieceBytes);
+  }
+  text.resize(bytes);
+  return text;
+}
+
 struct Kind {
   const char* name;
   std::string (*make)(size_t);
@@ -97,7 +133,49 @@ TEST_P(ZstdCodecLevels, StoresRandomBytesAlone) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Some, ZstdCodecLevels, ::testing::Values(1, 3, 5, 9));
+INSTANTIATE_TEST_SUITE_P(Some, ZstdCodecLevels, ::testing::Values(1, 3, 4, 5, 9));
+
+TEST(ZstdCodec, CompressesAFileOfNoiseThatATarHasTwice) {
+  const std::string file = RandomBytes(5, 400 * 1024);
+  const std::string in = RandomBytes(6, 512) + file + RandomBytes(7, 512) + file;
+  for (const int level : {1, 2, 3, 4, 5}) {
+    const EncodedMember encoded = EncodeMember(Codec(level).get(), in);
+    EXPECT_FALSE(encoded.stored) << level;
+    EXPECT_LT(encoded.member.size(), in.size() * 6 / 10) << level;
+  }
+}
+
+TEST(ZstdCodec, StoresAllMiBOfABlockOrNone) {
+  const std::unique_ptr<ZstdCodec> codec = Codec(3);
+  const std::string noise = RandomBytes(8, 4 * kMiB);
+  EXPECT_TRUE(EncodeMember(codec.get(), noise).stored);
+  for (size_t i = 0; i < 4; ++i) {
+    std::string block = noise;
+    block.replace(i * kMiB, kMiB, LogText(kMiB));
+    EXPECT_LT(EncodeMember(codec.get(), block).member.size(), block.size() * 9 / 10) << i;
+  }
+}
+
+// What the larger tables of these levels are for.
+TEST(ZstdCodec, LooksFurtherBackThanTheLibrarysOwnLevel) {
+  for (const auto& [level, bytes] : {std::pair{1, kMiB}, {3, 4 * kMiB}, {4, 4 * kMiB}}) {
+    const std::string in = ShuffledProse(bytes);
+    std::string own(ZSTD_compressBound(bytes), '\0');
+    const size_t own_bytes = ZSTD_compress(own.data(), own.size(), in.data(), in.size(), level);
+    ASSERT_FALSE(ZSTD_isError(own_bytes));
+    EXPECT_LT(EncodeMember(Codec(level).get(), in).member.size(), own_bytes) << level;
+  }
+}
+
+TEST(ZstdCodec, ALevelMoreMakesLess) {
+  const std::string in = Prose(4 * kMiB);
+  size_t before = in.size();
+  for (int level = 1; level <= 6; ++level) {
+    const size_t bytes = EncodeMember(Codec(level).get(), in).member.size();
+    EXPECT_LT(bytes, before) << level;
+    before = bytes;
+  }
+}
 
 TEST(ZstdCodec, CompressesNoiseThatRepeats) {
   const std::string noise = RandomBytes(5, 500'000);

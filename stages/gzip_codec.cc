@@ -11,6 +11,7 @@
 #include "stages/compress_probe.h"
 #include "stages/gzip_member.h"
 #include "stages/isal_deflate.h"
+#include "stages/wide_deflate.h"
 #include "stages/xxh3.h"
 
 namespace volstream {
@@ -55,6 +56,12 @@ constexpr size_t kMatchTokens = 64 * kKiB;
 constexpr size_t kCodesTokens = 4 * kKiB;
 constexpr size_t kFastCodesTokens = 16 * kKiB;
 
+// A smaller block is not worth emptying a table of positions for.
+bool IsWide(int level, ByteSpan in) {
+  return level >= WideDeflate::kMinLevel && level <= WideDeflate::kMaxLevel &&
+         in.size() >= kProbeMinBytes && WideDeflate::Supported();
+}
+
 // At level 6 a block of many letters is worth level 7: there a second more wins most bytes. What is
 // half noise is not (docs/performance.md, "Codec by block").
 int LibdeflateLevel(int level, const ProbeResult& probe) {
@@ -83,6 +90,7 @@ class GzipCodec::Kit {
     if (level < kFirstLibdeflateLevel) {
       return Isal(&matches_[level - 1], level + 1, kMatchTokens)->Compress(in, out);
     }
+    if (IsWide(level, in)) return Wide(level)->Compress(in, out);
     level = LibdeflateLevel(level, probe);
     Compressor& compressor = by_level_[level];
     if (compressor == nullptr) compressor.reset(libdeflate_alloc_compressor(level));
@@ -98,9 +106,17 @@ class GzipCodec::Kit {
     return slot->get();
   }
 
+  WideDeflate* Wide(int level) {
+    std::unique_ptr<WideDeflate>& wide = wide_[level - WideDeflate::kMinLevel];
+    if (wide == nullptr) wide = std::make_unique<WideDeflate>(level);
+    return wide.get();
+  }
+
   Slot codes_;
   Slot fast_codes_;
   std::array<Slot, kFirstLibdeflateLevel - 1> matches_;
+  std::array<std::unique_ptr<WideDeflate>, WideDeflate::kMaxLevel - WideDeflate::kMinLevel + 1>
+      wide_;
   std::array<Compressor, kMaxLevel + 1> by_level_;
 };
 

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
 #include "engine/mutex.h"
+#include "engine/page_toucher.h"
 #include "engine/part_sizes.h"
 
 namespace volstream {
@@ -99,8 +100,9 @@ class PartLease {
 
 class BufferPool {
  public:
-  // The memory is mapped here. It is touched as it is used, or all at once with `prefault`: a long
-  // run then takes no page faults, and what it occupies does not depend on how slow a sink is.
+  // The memory is mapped here. It is touched as it is used, or all of it from now on by a thread of
+  // its own, with `prefault`: a long run then takes no page faults, and what it occupies does not
+  // depend on how slow a sink is.
   // REQUIRES: shape.Validate().ok().
   explicit BufferPool(const PoolShape& shape, bool prefault = false);
   ~BufferPool();
@@ -159,6 +161,7 @@ class BufferPool {
 
   const PoolShape shape_;
   uint8_t* const memory_;
+  PageToucher toucher_;
   mutable Mutex mu_;
   std::vector<uint8_t*> free_slabs_ ABSL_GUARDED_BY(mu_);  // a stack: the warmest slab first
   // A stack too. Sizes never shrink, so none is larger than the next part.

@@ -20,10 +20,19 @@ int ResolveWorkers(int workers) {
 
 uint64_t WantedSlabs(int workers) { return 2 * static_cast<uint64_t>(ResolveWorkers(workers)) + 2; }
 
+namespace {
+
+uint64_t SlabsThatFit(const PipelineOptions& options, uint64_t slab_bytes) {
+  const uint64_t wanted = WantedSlabs(options.workers);
+  return std::clamp(options.memory_bytes / 8 / slab_bytes, wanted, 2 * wanted);
+}
+
+}  // namespace
+
 uint64_t PartMemoryBytes(const PipelineOptions& options, size_t bound_bytes) {
   const uint64_t slab_bytes = options.block_bytes + bound_bytes;
   return options.memory_bytes -
-         std::min(options.memory_bytes / 2, WantedSlabs(options.workers) * slab_bytes);
+         std::min(options.memory_bytes / 2, SlabsThatFit(options, slab_bytes) * slab_bytes);
 }
 
 absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t bound_bytes) {
@@ -50,7 +59,8 @@ absl::StatusOr<PoolShape> DerivePoolShape(const PipelineOptions& options, size_t
   }
   // Below half of the budget unless two parts leave more or less than that.
   const uint64_t for_slabs = std::min(options.memory_bytes / 2, options.memory_bytes - two_parts);
-  shape.slab_count = std::clamp<uint64_t>(for_slabs / slab_bytes, 1, WantedSlabs(options.workers));
+  shape.slab_count =
+      std::clamp<uint64_t>(for_slabs / slab_bytes, 1, SlabsThatFit(options, slab_bytes));
   shape.part_memory_bytes = options.memory_bytes - shape.slab_count * slab_bytes;
   // What no part would ever have.
   if (!shape.parts.grows())

@@ -44,7 +44,9 @@ struct PipelineOptions {
 // `workers`, or the number of cores that this process may use.
 int ResolveWorkers(int workers);
 
-// How many slabs a run wants: two a worker, as PipelineOptions::workers has them, and two in hand.
+// The slabs that keep a run busy: two a worker, as PipelineOptions::workers has them, and two in
+// hand. Where an eighth of the memory holds more, a run has up to twice as many, so that neither a
+// slow block nor a full ordered part leaves a worker idle.
 uint64_t WantedSlabs(int workers);
 
 // What the parts have of the budget when slabs get all that they want, at most half of the memory.

@@ -23,10 +23,22 @@ TEST(DerivePoolShape, StaysWithinTheBudget) {
 
 TEST(DerivePoolShape, GivesTwoBlocksAWorkerAndTwoInHand) {
   PipelineOptions options;
-  options.workers = 4;
+  options.workers = 15;
   const absl::StatusOr<PoolShape> shape = DerivePoolShape(options, kBound);
   ASSERT_TRUE(shape.ok());
-  EXPECT_EQ(shape->slab_count, 10u);
+  EXPECT_EQ(shape->slab_count, 32u);
+}
+
+TEST(DerivePoolShape, GivesTwiceAsManyWhereAnEighthOfTheMemoryHoldsThem) {
+  PipelineOptions options;
+  options.workers = 2;
+  absl::StatusOr<PoolShape> shape = DerivePoolShape(options, kBound);
+  ASSERT_TRUE(shape.ok());
+  EXPECT_EQ(shape->slab_count, 12u);
+  options.workers = 4;
+  shape = DerivePoolShape(options, kBound);
+  ASSERT_TRUE(shape.ok());
+  EXPECT_EQ(shape->slab_count, 15u);
 }
 
 TEST(DerivePoolShape, LeavesAtLeastHalfToPartsWhateverTheWorkers) {

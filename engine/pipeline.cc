@@ -131,6 +131,7 @@ class Pipeline::Impl {
   std::optional<PartBatcher> batcher_;
   uint64_t blocks_out_ = 0;
   uint64_t blocks_stored_ = 0;
+  uint64_t blocks_redone_ = 0;
   uint64_t source_bytes_ = 0;
   std::optional<PartDelivery> delivery_;
 };
@@ -388,6 +389,7 @@ void Pipeline::Impl::AssembleInOrder(Block* block, OrderedPorts* ports) {
     timer.Stop(encoded.size(), encoded.size());
     source_bytes_ += block->source_bytes;
     blocks_stored_ += block->encoded.stored ? 1 : 0;
+    blocks_redone_ += block->encoded.redone ? 1 : 0;
   }
   serial_.Pass();
   // Out of the slot first: once the slab is free, the slot is the next block's.
@@ -465,6 +467,7 @@ RunStats Pipeline::Impl::Stats() const {
   stats.workers = workers_;
   stats.blocks = blocks_out_;
   stats.blocks_stored = blocks_stored_;
+  stats.blocks_redone = blocks_redone_;
   stats.source_bytes = source_bytes_;
   stats.encoded_bytes = assembler_->bytes();
   stats.memory_bytes = run_pool_->shape().TotalBytes();

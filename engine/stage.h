@@ -54,6 +54,8 @@ class BlockSource {
 struct EncodedBlock {
   size_t bytes = 0;     // written to the output
   bool stored = false;  // taken over as it is because it would not shrink
+  // Encoded once more, by other means, as what came first did not decode to the block.
+  bool redone = false;
 };
 
 // BlockCodec turns one block into self-contained encoded bytes: the encoded blocks, put one after

@@ -53,6 +53,7 @@ struct RunStats {
   int workers = 0;
   uint64_t blocks = 0;
   uint64_t blocks_stored = 0;  // taken over as they were
+  uint64_t blocks_redone = 0;  // encoded twice, as the first attempt did not decode
   uint64_t source_bytes = 0;
   uint64_t encoded_bytes = 0;
   uint64_t parts = 0;

@@ -452,6 +452,13 @@ absl::Status Backup::RunPipeline(BackupReport* report) {
       warnings.Add(options_.source, text);
     }
   }
+  if (run.stats.blocks_redone > 0) {
+    warnings.Add(options_.source,
+                 absl::StrCat(run.stats.blocks_redone,
+                              " blocks did not inflate to what they were made of, and were "
+                              "compressed once more by libdeflate: test this machine's memory; "
+                              "VOLSTREAM_DEFLATE=libdeflate goes without the first attempt"));
+  }
   receipt.blocks = run.stats.blocks;
   receipt.blocks_stored = run.stats.blocks_stored;
   receipt.codec = std::string(FormatName(options_.format));

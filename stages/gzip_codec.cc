@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/status_macros.h"
 #include "stages/compress_probe.h"
+#include "stages/deflate_check.h"
 #include "stages/gzip_member.h"
 #include "stages/isal_deflate.h"
 #include "stages/wide_deflate.h"
@@ -79,24 +81,38 @@ using Compressor = std::unique_ptr<libdeflate_compressor, CompressorFree>;
 // What one call of Encode works with; each is made when it is first needed.
 class GzipCodec::Kit {
  public:
-  // The bytes written, or 0 when they do not fit. kResourceExhausted without memory.
-  absl::StatusOr<size_t> Compress(int level, const ProbeResult& probe, ByteSpan in,
-                                  MutableByteSpan out) {
+  // The bytes written, or 0 when they do not fit; and whether at the second attempt.
+  // kResourceExhausted without memory.
+  struct Deflated {
+    size_t bytes = 0;
+    bool redone = false;
+  };
+  absl::StatusOr<Deflated> Compress(int level, const ProbeResult& probe, ByteSpan in,
+                                    MutableByteSpan out) {
     if (probe.promise == Promise::kCodes && level <= kLastFastCodesLevel) {
       const bool fast = level < kFirstLibdeflateLevel;
-      return Isal(fast ? &fast_codes_ : &codes_, 1, fast ? kFastCodesTokens : kCodesTokens)
-          ->Compress(in, out);
+      IsalDeflate* const isal =
+          Isal(fast ? &fast_codes_ : &codes_, 1, fast ? kFastCodesTokens : kCodesTokens);
+      return Deflated{isal->Compress(in, out)};
     }
     if (level < kFirstLibdeflateLevel) {
-      return Isal(&matches_[level - 1], level + 1, kMatchTokens)->Compress(in, out);
+      return Deflated{Isal(&matches_[level - 1], level + 1, kMatchTokens)->Compress(in, out)};
     }
-    if (IsWide(level, in)) return Wide(level)->Compress(in, out);
+    Deflated deflated;
+    if (IsWide(level, in)) {
+      deflated.bytes = Wide(level)->Compress(in, out);
+      if (deflated.bytes == 0) return deflated;
+      VS_ASSIGN_OR_RETURN(const bool holds, wide_check_.Holds(out.first(deflated.bytes), in));
+      if (holds) return deflated;
+      deflated.redone = true;
+    }
     level = LibdeflateLevel(level, probe);
     Compressor& compressor = by_level_[level];
     if (compressor == nullptr) compressor.reset(libdeflate_alloc_compressor(level));
     if (compressor == nullptr) return absl::ResourceExhaustedError("no memory for a compressor");
-    return libdeflate_deflate_compress(compressor.get(), in.data(), in.size(), out.data(),
-                                       out.size());
+    deflated.bytes =
+        libdeflate_deflate_compress(compressor.get(), in.data(), in.size(), out.data(), out.size());
+    return deflated;
   }
 
  private:
@@ -117,6 +133,7 @@ class GzipCodec::Kit {
   std::array<Slot, kFirstLibdeflateLevel - 1> matches_;
   std::array<std::unique_ptr<WideDeflate>, WideDeflate::kMaxLevel - WideDeflate::kMinLevel + 1>
       wide_;
+  DeflateCheck wide_check_;
   std::array<Compressor, kMaxLevel + 1> by_level_;
 };
 
@@ -141,27 +158,27 @@ absl::StatusOr<EncodedBlock> GzipCodec::Encode(ByteSpan in, MutableByteSpan out)
     return absl::InternalError(absl::StrCat("no room to encode a block of ", in.size(), " bytes"));
   }
   const MutableByteSpan body = out.subspan(kGzipHeaderBytes);
-  size_t body_bytes = 0;
+  Kit::Deflated deflated;
   const ProbeResult probe = ProbeBlock(in);
   if (probe.promise != Promise::kNothing) {
     std::unique_ptr<Kit> kit = kits_.Take();
     if (kit == nullptr) kit = std::make_unique<Kit>();
     // Room for one byte less than the stored form: zero means "store it".
-    const absl::StatusOr<size_t> compressed =
+    const absl::StatusOr<Kit::Deflated> compressed =
         kit->Compress(level_, probe, in, body.first(StoredBytes(in.size()) - 1));
     kits_.Return(std::move(kit));
     if (!compressed.ok()) return compressed.status();
-    body_bytes = *compressed;
+    deflated = *compressed;
   }
-  const bool stored = body_bytes == 0;
-  if (stored) body_bytes = WriteStored(in, body);
+  const bool stored = deflated.bytes == 0;
+  const size_t body_bytes = stored ? WriteStored(in, body) : deflated.bytes;
 
   const size_t member_bytes = kGzipHeaderBytes + body_bytes + kGzipTrailerBytes;
   WriteGzipHeader(MemberInfo{static_cast<uint32_t>(member_bytes), static_cast<uint32_t>(in.size()),
                              XXH3_64bits(in.data(), in.size())},
                   out);
   WriteGzipTrailer(Crc32(in), static_cast<uint32_t>(in.size()), body.subspan(body_bytes));
-  return EncodedBlock{member_bytes, stored};
+  return EncodedBlock{member_bytes, stored, deflated.redone};
 }
 
 }  // namespace volstream

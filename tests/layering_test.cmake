@@ -14,7 +14,7 @@ set(floors_under_tests engine stages tests)
 set(homes
   "^(tbb|oneapi)/"        "^engine/"
   "^curl/"                "^stages/(curl_[a-z]+\\.(h|cc)|url\\.cc)$"
-  "^libdeflate\\.h$"      "^(stages/((gzip|inflate)_codec|index_blob)|bench/codec_table)\\.cc$"
+  "^libdeflate\\.h$"      "^(stages/((gzip|inflate)_codec|index_blob|deflate_check)|bench/codec_table)\\.cc$"
   "^isa-l/igzip_lib\\.h$" "^stages/isal_deflate\\.cc$"
   "^zstd(_errors)?\\.h$"  "^(stages/zstd_(codec|inflate_codec|reader)\\.cc|tests/.*)$"
   "^zlib\\.h$"            "^(stages/gzip_reader|bench/codec_table)\\.cc$"

@@ -103,6 +103,24 @@ TEST_F(PipelineTest, TakesBlocksFilledBySerialSources) {
   EXPECT_EQ(sink_.shape().max_stream_bytes, 0u);
 }
 
+TEST_F(PipelineTest, CountsBlocksThatWereStoredOrEncodedTwice) {
+  struct SecondAttempts : public CopyCodec {
+    absl::StatusOr<EncodedBlock> Encode(ByteSpan in, MutableByteSpan out) override {
+      absl::StatusOr<EncodedBlock> block = CopyCodec::Encode(in, out);
+      block->stored = in.size() < kKiB;
+      block->redone = !block->stored;
+      return block;
+    }
+  } codec;
+  FakeSource source(10 * kKiB + 1);
+  Pipeline pipeline(options_, PipelineJob{&source, &codec, &hasher_, {}, {&sink_}});
+  const RunReport report = pipeline.Run();
+  ASSERT_TRUE(report.status.ok()) << report.status;
+  EXPECT_EQ(report.stats.blocks, 11u);
+  EXPECT_EQ(report.stats.blocks_stored, 1u);
+  EXPECT_EQ(report.stats.blocks_redone, 10u);
+}
+
 TEST_F(PipelineTest, TellsSinksABoundThatHolds) {
   codec_.extra_bytes = 100;
   FakeSource source(100'000);

@@ -23,15 +23,15 @@ class DockerRestore : public ::testing::Test {
   void SetUp() override { ASSERT_EQ(mkdir(backups_.c_str(), 0755), 0); }
   void TearDown() override { docker_.RemoveAll(); }
 
-  // A backup of a volume with all kinds of files; the volume's tree.
-  Tree BackUpVolume(const std::string& name) {
+  // A backup of a volume with all kinds of files, as .tar.gz or .tar.zst; the volume's tree.
+  Tree BackUpVolume(const std::string& name, const std::string& codec = "gzip") {
     const std::string path = docker_.NewVolume(name);
     MakeTree(path);
     EXPECT_EQ(chown(path.c_str(), 999, 998), 0);
     EXPECT_EQ(chmod(path.c_str(), 0710), 0);
     const Tree tree = SnapshotTree(path);
     const CommandResult result =
-        docker_.Volstream({"backup", "docker:" + name, "--to", backups_}).Run();
+        docker_.Volstream({"backup", "docker:" + name, "--to", backups_, "--codec", codec}).Run();
     EXPECT_EQ(result.exit_code, 0) << result;
     return tree;
   }
@@ -103,7 +103,7 @@ class DockerRestore : public ::testing::Test {
 };
 
 TEST_F(DockerRestore, AVolumeThatIsMadeGetsTheTreeWithOwnersAndModes) {
-  const Tree tree = BackUpVolume("original");
+  const Tree tree = BackUpVolume("original", "zstd");
   const CommandResult result = Restore("copy", {"--create"}).Run();
   EXPECT_EQ(result.exit_code, 0) << result;
   ExpectIn(result, "docker:copy");

@@ -72,11 +72,12 @@ std::string HintFor(Bottleneck bottleneck, const RunSettings& settings) {
       return "";
     case Bottleneck::kRead:
       return "a faster disk, or leave out what need not be kept (--exclude); a higher --level "
-             "costs "
-             "no time here";
+             "costs no time here, --level auto finds it";
     case Bottleneck::kCompress: {
       std::string hint;
-      if (settings.level > 1) absl::StrAppend(&hint, "a lower --level than ", settings.level, ", ");
+      if (settings.level > 1) {
+        absl::StrAppend(&hint, "a lower --level than ", settings.level, " or --level auto, ");
+      }
       if (gzip) absl::StrAppend(&hint, "--codec zstd, ");
       absl::StrAppend(&hint, hint.empty() ? "" : "or ", "more --workers where there are cores (",
                       settings.cores, " here)");
@@ -84,11 +85,12 @@ std::string HintFor(Bottleneck bottleneck, const RunSettings& settings) {
     }
     case Bottleneck::kMd5:
       return "--no-stream-md5: parts are then hashed several at once, and the receipt has no MD5 "
-             "of "
-             "the archive";
+             "of the archive";
     case Bottleneck::kNetwork:
-      return absl::StrCat("a higher --level sends fewer bytes, more --connections send at once",
-                          gzip ? ", --codec zstd does both for the same processor time" : "");
+      return absl::StrCat(
+          "a higher --level sends fewer bytes, --level auto as few as the time "
+          "allows, more --connections send at once",
+          gzip ? ", --codec zstd does both for the same processor time" : "");
   }
   return "";
 }

@@ -72,6 +72,7 @@ TEST(RunVerdict, IsNetworkWhenTheSourceWaitsForPartMemory) {
   EXPECT_EQ(verdict.bottleneck, Bottleneck::kNetwork);
   EXPECT_NE(verdict.reason.find("40 %"), std::string::npos) << verdict.reason;
   EXPECT_NE(verdict.hint.find("--connections"), std::string::npos) << verdict.hint;
+  EXPECT_NE(verdict.hint.find("--level auto"), std::string::npos) << verdict.hint;
 }
 
 TEST(RunVerdict, IsNetworkWhenAllFitsIntoMemoryAndIsStoredAfterwards) {

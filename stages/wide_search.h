@@ -39,7 +39,7 @@ struct WideFunctions {
 };
 
 // Those for a shape; null where this build has none. REQUIRES, to call them: a processor with
-// AVX-512 F, BW, DQ, VL, VBMI2 and VPOPCNTDQ.
+// AVX-512 F, BW, DQ, VL, VBMI2 and VPOPCNTDQ, and with BMI and BMI2.
 extern const WideFunctions* (*const kWideAvx512)(const WideShape& shape);
 
 }  // namespace volstream::deflate

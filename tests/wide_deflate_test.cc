@@ -211,6 +211,25 @@ TEST_P(WideDeflateLevels, EndsMatchesWithTheInput) {
   }
 }
 
+// A match that begins a byte later is longer, again and again to the end: each is put off, and the
+// search comes as near to the end as it may.
+TEST_P(WideDeflateLevels, PutsMatchesOffToTheEndOfTheInputAndNoFarther) {
+  const GuardedBytes in(8192);
+  const std::string wanted = RandomBytes(61, 100);
+  std::string seen;
+  for (size_t at = 0; at + 4 <= 60; ++at) {
+    seen += wanted.substr(at, 4 + at) + RandomBytes(100 + at, 3);
+  }
+  for (size_t count = 1; count <= 64; ++count) {
+    const std::string data = seen + wanted.substr(0, count);
+    const MutableByteSpan place = in.Last(data.size());
+    std::copy(data.begin(), data.end(), place.begin());
+    std::vector<uint8_t> out(RoomFor(data.size()));
+    const size_t bytes = deflate_->Compress(place, out);
+    ASSERT_EQ(InflateProblem(ByteSpan(out).first(bytes), place), "") << count;
+  }
+}
+
 TEST_P(WideDeflateLevels, SaysThatItDoesNotFitWhereverThatShows) {
   for (const Kind& kind : kKinds) {
     const std::string data = kind.make(300'000);

@@ -278,6 +278,8 @@ TEST(PrefixCode, IdealBitsAreTheEntropy) {
   EXPECT_EQ(IdealBits(Counts(30)), 0u);
   EXPECT_EQ(IdealBits({0, 4'000'000, 0}), 0u);
   EXPECT_EQ(IdealBits(Counts(256, 16)), 256u * 16 * 8);
+  EXPECT_EQ(IdealBits(Counts(16, 16), 4096), 16u * 16 * 8);
+  EXPECT_EQ(IdealBits(Counts(16), 4096), 0u);
 }
 
 }  // namespace

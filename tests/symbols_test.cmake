@@ -1,5 +1,6 @@
 # Fails on an object compiled for other processors than the rest that defines a weak function: the
-# linker keeps one of all that define it, and the rest would call code that not every processor runs.
+# linker keeps one of all that define it, and the rest would call code that not every processor
+# runs.
 #   cmake -DNM=<nm> -DOBJECTS=<file>|<file>... -P tests/symbols_test.cmake
 cmake_minimum_required(VERSION 3.25)
 

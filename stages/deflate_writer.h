@@ -21,8 +21,8 @@ class DeflateWriter {
  public:
   DeflateWriter();
 
-  // A new stream to the front of `out`, which must stand until Finish; the last 8 bytes of `out`
-  // are not used.
+  // A new stream to the front of `out`, which must stand until Finish. It fits with 8 bytes to
+  // spare; what is behind it in `out` may change.
   void Begin(MutableByteSpan out);
 
   // Where the next run goes, empty at first. Valid until EndRun.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 #include "engine/check.h"
 
@@ -31,15 +32,14 @@ const LogTable& LogOfMantissa() {
   return table;
 }
 
-// n * log2(n) in units of 2^-kLogUnitBits.
-uint64_t NLogN(uint32_t n, const LogTable& log_of_mantissa) {
+// log2(n) in units of 2^-kLogUnitBits; of 0 as of 1.
+uint64_t Log2(uint32_t n, const LogTable& log_of_mantissa) {
   if (n < 2) return 0;
   const int top = 31 - __builtin_clz(n);
   const uint32_t digits =
       top <= kLogIndexBits ? n << (kLogIndexBits - top) : n >> (top - kLogIndexBits);
-  const uint32_t log = (static_cast<uint32_t>(top) << kLogUnitBits) +
-                       log_of_mantissa[digits & ((1 << kLogIndexBits) - 1)];
-  return uint64_t{n} * log;
+  return (static_cast<uint32_t>(top) << kLogUnitBits) +
+         log_of_mantissa[digits & ((1 << kLogIndexBits) - 1)];
 }
 
 // How many codes of each length an optimal code has for symbols with these counts, rarest first.
@@ -153,17 +153,21 @@ void BuildCodes(absl::Span<const uint8_t> lengths, absl::Span<uint16_t> codes) {
   }
 }
 
-uint64_t IdealBits(absl::Span<const uint32_t> counts) {
+uint64_t IdealBits(absl::Span<const uint32_t> counts, uint32_t all) {
   const LogTable& log_of_mantissa = LogOfMantissa();
-  uint32_t sum = 0;
+  uint64_t sum = 0;
   uint64_t of_symbols = 0;
   for (const uint32_t count : counts) {
     sum += count;
-    of_symbols += NLogN(count, log_of_mantissa);
+    of_symbols += count * Log2(count, log_of_mantissa);
   }
-  const uint64_t of_all = NLogN(sum, log_of_mantissa);
+  const uint64_t of_all = sum * Log2(all, log_of_mantissa);
   // The logarithms are rounded.
   return of_all > of_symbols ? (of_all - of_symbols) >> kLogUnitBits : 0;
+}
+
+uint64_t IdealBits(absl::Span<const uint32_t> counts) {
+  return IdealBits(counts, std::accumulate(counts.begin(), counts.end(), 0u));
 }
 
 }  // namespace volstream::deflate

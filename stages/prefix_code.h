@@ -25,6 +25,9 @@ void BuildCodes(absl::Span<const uint8_t> lengths, absl::Span<uint16_t> codes);
 
 // What an ideal code of these symbols takes, in bits. Integer arithmetic: the same everywhere.
 uint64_t IdealBits(absl::Span<const uint32_t> counts);
+// The same of a part of the symbols, which are `all` with the others. REQUIRES: all is not less
+// than the counts in sum.
+uint64_t IdealBits(absl::Span<const uint32_t> counts, uint32_t all);
 
 }  // namespace volstream::deflate
 

@@ -1,14 +1,19 @@
 #include "stages/wide_deflate.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <numeric>
 #include <string_view>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "engine/check.h"
 #include "stages/deflate_writer.h"
+#include "stages/prefix_code.h"
 #include "stages/wide_search.h"
 
 namespace volstream {
@@ -25,6 +30,29 @@ constexpr WideShape kShapes[] = {
     {64, 11, 2},
 };
 static_assert(std::size(kShapes) == WideDeflate::kMaxLevel - WideDeflate::kMinLevel + 1);
+
+// Of a block, so many bytes say what literals are like before there are any.
+constexpr size_t kFirstBytes = 8 * kKiB;
+
+// Of so many symbols, each: in sixteenths of a bit, and never less than the bit that a code has.
+uint32_t Cost(uint64_t bits, size_t symbols) {
+  return std::max(16u, static_cast<uint32_t>(16 * bits / symbols));
+}
+
+// What a literal takes if the bytes all were. REQUIRES: not empty.
+uint32_t ByteCost(ByteSpan bytes) {
+  std::array<uint32_t, 256> counts{};
+  for (const uint8_t byte : bytes) ++counts[byte];
+  return Cost(deflate::IdealBits(counts), bytes.size());
+}
+
+// What one of the run took; `before` where it has none.
+uint32_t LiteralCost(const deflate::TokenRun& run, uint32_t before) {
+  const auto literals = absl::MakeConstSpan(run.symbols).first(deflate::kFirstLength);
+  const uint32_t count = std::accumulate(literals.begin(), literals.end(), 0u);
+  if (count == 0) return before;
+  return Cost(deflate::IdealBits(literals, static_cast<uint32_t>(run.count)), count);
+}
 
 bool Pays() {
 #if defined(__x86_64__)
@@ -66,7 +94,8 @@ bool WideDeflate::Runs() {
   return deflate::kWideAvx512 != nullptr && __builtin_cpu_supports("avx512f") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2") &&
-         __builtin_cpu_supports("avx512vpopcntdq");
+         __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("bmi2");
 #else
   return false;
 #endif
@@ -95,11 +124,13 @@ size_t WideDeflate::Compress(ByteSpan in, MutableByteSpan out) {
   // What another block left would be found as well, and so make another output.
   std::memset(state.rows.get(), 0, state.row_bytes);
   std::memset(state.heads.data(), 0, state.heads.size());
-  deflate::WideSearch search{in.data(),       in.size(),        0,
-                             state.rows_log2, state.rows.get(), state.heads.data()};
+  const uint32_t first_cost = ByteCost(in.first(std::min(in.size(), kFirstBytes)));
+  deflate::WideSearch search{in.data(),        in.size(),         0, first_cost, state.rows_log2,
+                             state.rows.get(), state.heads.data()};
   state.writer.Begin(out);
   while (search.position < in.size() && !state.writer.overflowed()) {
     state.functions.advance(&search, state.writer.run());
+    search.literal_cost = LiteralCost(*state.writer.run(), search.literal_cost);
     state.writer.EndRun();
   }
   return state.writer.overflowed() ? 0 : state.writer.Finish();

@@ -28,13 +28,13 @@ class WideDeflate {
   // Whether this processor and this build can, whatever pays.
   static bool Runs();
 
-  // All memory is taken here, half a MiB at most. REQUIRES: Runs(); kMinLevel <= level <=
-  // kMaxLevel.
+  // All memory is taken here, three quarters of a MiB at most. REQUIRES: Runs(); kMinLevel <= level
+  // <= kMaxLevel.
   explicit WideDeflate(int level);
   ~WideDeflate();
 
-  // The bytes written to the front of `out`, or 0 when they do not fit; the last 8 bytes of `out`
-  // are not used. REQUIRES: in is not empty and has less than 4 GiB.
+  // The bytes written to the front of `out`, or 0 when they do not fit, with 8 bytes to spare; what
+  // is behind them in `out` may change. REQUIRES: in is not empty and has less than 4 GiB.
   size_t Compress(ByteSpan in, MutableByteSpan out);
 
  private:

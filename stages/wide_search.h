@@ -26,7 +26,8 @@ inline constexpr size_t kWideRowAlignment = 64;
 struct WideSearch {
   const uint8_t* in;
   size_t in_bytes;
-  size_t position;  // of the next token
+  size_t position;        // of the next token
+  uint32_t literal_cost;  // about what one takes, in sixteenths of a bit
   int rows_log2;
   uint8_t* rows;
   uint8_t* heads;  // of each row's ring, the newest entry
@@ -39,7 +40,7 @@ struct WideFunctions {
 };
 
 // Those for a shape; null where this build has none. REQUIRES, to call them: a processor with
-// AVX-512 F, BW, DQ, VL, VBMI2 and VPOPCNTDQ.
+// AVX-512 F, BW, DQ, VL, VBMI2 and VPOPCNTDQ, and with BMI and BMI2.
 extern const WideFunctions* (*const kWideAvx512)(const WideShape& shape);
 
 }  // namespace volstream::deflate

@@ -18,6 +18,9 @@ constexpr uint32_t kHashBytes = 4;  // and so the shortest match that is found
 constexpr uint32_t kGathered = 8;   // bytes at each place, and places at once
 // Positions this close to the end of the input are not searched: what is read for one ends within.
 constexpr size_t kTailBytes = 16;
+// About the bits of a match's codes, with those of the distance behind its code: so many more than
+// the distance has.
+constexpr uint32_t kMatchBits = 8;
 // A match of this length is not put off.
 constexpr uint32_t kGoodMatch = 64;
 // In longer matches only so many positions at either end are remembered: they repeat themselves.
@@ -56,6 +59,11 @@ VS_INLINE uint32_t MatchLength(const uint8_t* a, const uint8_t* b, uint32_t know
 
 VS_INLINE uint32_t BitsOf(uint32_t value) {
   return 31 - static_cast<uint32_t>(__builtin_clz(value));
+}
+
+// Whether a match takes no more than its bytes would as literals: digits take three bits or four.
+VS_INLINE bool Pays(const Match& match, uint32_t literal_cost) {
+  return match.length * literal_cost >= 16 * (kMatchBits + BitsOf(match.distance));
 }
 
 // Whether `next`, some bytes further on, is worth `margin` more quarters of a byte than `match`: a
@@ -255,12 +263,14 @@ void Advance(WideSearch* search, TokenRun* run) {
     rows.Prefetch(position + kPrefetchBytes);
     Match match = rows.FindLonger(position, kHashBytes - 1);
     size_t next = position + 1;  // what is not remembered yet
-    if (match.distance == 0) {
+    if (match.distance == 0 || !Pays(match, search->literal_cost)) {
       AddLiteral(in[position], run);
       position = next;
       continue;
     }
-    // Each pass makes the match longer or much nearer, which bounds the literals by kRunSlack.
+    // Each literal here makes 4 * length - log2(distance) more by 3 at least, and it is between 0
+    // and 4 * kGoodMatch until the last pass.
+    static_assert(4 * kGoodMatch / 3 + 4 <= kRunSlack);
     while (match.length < kGoodMatch && next < searched) {
       const uint32_t short_of = match.length - 1 < kHashBytes ? kHashBytes - 1 : match.length - 1;
       rows.Prefetch(next + kPrefetchBytes);

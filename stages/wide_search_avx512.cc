@@ -20,7 +20,7 @@ constexpr uint32_t kGathered = 8;   // bytes at each place, and places at once
 constexpr size_t kTailBytes = 16;
 // About the bits of a match's codes, with those of the distance behind its code: so many more than
 // the distance has.
-constexpr uint32_t kMatchBits = 8;
+constexpr uint32_t kMatchBits = 7;
 // A match of this length is not put off.
 constexpr uint32_t kGoodMatch = 64;
 // In longer matches only so many positions at either end are remembered: they repeat themselves.

@@ -122,12 +122,7 @@ void PartLease::Release() {
   pool_ = nullptr;
 }
 
-BufferPool::BufferPool(const PoolShape& shape, bool prefault)
-    : shape_(shape), memory_(MapMemory(shape)) {
-  // The parts, which are at the end, are used from there on.
-  if (prefault) toucher_.Start(memory_, MappedBytes(shape_));
-  // Buffers that grow are moved.
-  if (shape_.parts.grows()) toucher_.Wait();
+BufferPool::BufferPool(const PoolShape& shape) : shape_(shape), memory_(MapMemory(shape)) {
   uint8_t* next = memory_;
   free_slabs_.reserve(shape_.slab_count);
   for (size_t i = 0; i < shape_.slab_count; ++i, next += SlabStride(shape_)) {
@@ -145,7 +140,6 @@ BufferPool::BufferPool(const PoolShape& shape, bool prefault)
 }
 
 BufferPool::~BufferPool() {
-  toucher_.Stop();
   MutexLock lock(&mu_);
   VS_CHECK(free_slabs_.size() == shape_.slab_count);
   VS_CHECK(taken_parts_ == returned_parts_);

@@ -21,7 +21,6 @@
 #include "absl/status/statusor.h"
 #include "engine/bytes.h"
 #include "engine/mutex.h"
-#include "engine/page_toucher.h"
 #include "engine/part_sizes.h"
 
 namespace volstream {
@@ -100,11 +99,10 @@ class PartLease {
 
 class BufferPool {
  public:
-  // The memory is mapped here. It is touched as it is used, or all of it from now on by a thread of
-  // its own, with `prefault`: a long run then takes no page faults, and what it occupies does not
-  // depend on how slow a sink is.
+  // The memory is mapped here, and touched as it is used: buffers are taken from stacks, so where
+  // sinks keep up a run occupies no more than what is on its way.
   // REQUIRES: shape.Validate().ok().
-  explicit BufferPool(const PoolShape& shape, bool prefault = false);
+  explicit BufferPool(const PoolShape& shape);
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
@@ -161,7 +159,6 @@ class BufferPool {
 
   const PoolShape shape_;
   uint8_t* const memory_;
-  PageToucher toucher_;
   mutable Mutex mu_;
   std::vector<uint8_t*> free_slabs_ ABSL_GUARDED_BY(mu_);  // a stack: the warmest slab first
   // A stack too. Sizes never shrink, so none is larger than the next part.

@@ -33,9 +33,6 @@ namespace {
 
 namespace flow = tbb::flow;
 
-// A stream that fills the memory this many times over will use all of it.
-constexpr uint64_t kPrefaultFactor = 4;
-
 }  // namespace
 
 class Pipeline::Impl {
@@ -146,8 +143,7 @@ RunReport Pipeline::Impl::Run() {
   }
   {
     MutexLock lock(&pool_mu_);
-    pool_ = std::make_unique<BufferPool>(
-        *shape, job_.source->MaxStreamBytes() >= kPrefaultFactor * options_.memory_bytes);
+    pool_ = std::make_unique<BufferPool>(*shape);
     run_pool_ = pool_.get();
   }
   if (error_.failed()) Stop();  // a Cancel that came before there was a pool to close

@@ -168,7 +168,7 @@ bool IsNoise(ByteSpan block) {
   return true;
 }
 
-ProbeResult ProbeBlock(ByteSpan block) {
+ProbeResult ProbeBlock(ByteSpan block, ProbeFor wanted) {
   ProbeResult result;
   if (block.size() < kProbeMinBytes) return result;
   Matches matches;
@@ -186,7 +186,12 @@ ProbeResult ProbeBlock(ByteSpan block) {
     if (flat && i % kMatchStride != 0) continue;
     const int match = matches.Permille(window);
     match_sum += match;
-    if (!flat) continue;
+    if (!flat) {
+      // The rest could not bring the mean below this any more.
+      const bool certain = match_sum >= kFewMatchPermille * static_cast<int>(kProbeWindows);
+      if (certain && wanted == ProbeFor::kPromise) return result;
+      continue;
+    }
     noise = noise && match < kNoiseMatchPermille;
     repeats = repeats || matches.ComeBack(window, FarAfter(block, i * stride));
   }

@@ -37,8 +37,10 @@ inline constexpr size_t kProbeWindowBytes = 2 * kKiB;
 
 // Looks at kProbeWindows windows of kProbeWindowBytes, spread evenly from the first byte to the
 // last. A block with any window that is not noise is not kNothing: half noise, half text is worth
-// compressing.
-ProbeResult ProbeBlock(ByteSpan block);
+// compressing. For the promise alone it stops where that is certain, which for most data but noise
+// is after a quarter of them; the means are then those of an empty block.
+enum class ProbeFor { kPromise, kMeans };
+ProbeResult ProbeBlock(ByteSpan block, ProbeFor wanted = ProbeFor::kMeans);
 
 // Whether a block is noise to a compressor that looks back over all of it, not deflate's 32 KiB:
 // store it. Each MiB has kProbeWindows; besides, the first bytes of every 512 are compared over the

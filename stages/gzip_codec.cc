@@ -53,10 +53,9 @@ constexpr int kLastFastCodesLevel = 9;
 
 // Codes are made anew after this many symbols. Small deflate blocks suit data without matches,
 // where the codes are all there is to win: vectors come out smaller than from libdeflate's levels
-// below 12. A level that is all for speed makes them less often.
+// below 12. Levels that are all for speed make them as rarely as for any data.
 constexpr size_t kMatchTokens = 64 * kKiB;
 constexpr size_t kCodesTokens = 4 * kKiB;
-constexpr size_t kFastCodesTokens = 16 * kKiB;
 
 // A smaller block is not worth emptying a table of positions for.
 bool IsWide(int level, ByteSpan in) {
@@ -66,8 +65,10 @@ bool IsWide(int level, ByteSpan in) {
 
 // At level 6 a block of many letters is worth level 7: there a second more wins most bytes. What is
 // half noise is not (docs/performance.md, "Codec by block").
+constexpr int kMixedLevel = 6;
 int LibdeflateLevel(int level, const ProbeResult& probe) {
-  const bool deeper = level == 6 && probe.literal_permille >= 540 && probe.literal_permille < 700;
+  const bool deeper =
+      level == kMixedLevel && probe.literal_permille >= 540 && probe.literal_permille < 700;
   return deeper ? level + 1 : level;
 }
 
@@ -92,7 +93,7 @@ class GzipCodec::Kit {
     if (probe.promise == Promise::kCodes && level <= kLastFastCodesLevel) {
       const bool fast = level < kFirstLibdeflateLevel;
       IsalDeflate* const isal =
-          Isal(fast ? &fast_codes_ : &codes_, 1, fast ? kFastCodesTokens : kCodesTokens);
+          Isal(fast ? &fast_codes_ : &codes_, 1, fast ? kMatchTokens : kCodesTokens);
       return Deflated{isal->Compress(in, out)};
     }
     if (level < kFirstLibdeflateLevel) {
@@ -159,7 +160,8 @@ absl::StatusOr<EncodedBlock> GzipCodec::Encode(ByteSpan in, MutableByteSpan out)
   }
   const MutableByteSpan body = out.subspan(kGzipHeaderBytes);
   Kit::Deflated deflated;
-  const ProbeResult probe = ProbeBlock(in);
+  const bool mixed = level_ == kMixedLevel && !IsWide(level_, in);
+  const ProbeResult probe = ProbeBlock(in, mixed ? ProbeFor::kMeans : ProbeFor::kPromise);
   if (probe.promise != Promise::kNothing) {
     std::unique_ptr<Kit> kit = kits_.Take();
     if (kit == nullptr) kit = std::make_unique<Kit>();

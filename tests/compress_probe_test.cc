@@ -15,7 +15,12 @@ ByteSpan Bytes(const std::string& text) {
   return ByteSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
 }
 
-Promise PromiseOf(const std::string& text) { return ProbeBlock(Bytes(text)).promise; }
+// Asked for alone, the promise is the same.
+Promise PromiseOf(const std::string& text) {
+  const Promise promise = ProbeBlock(Bytes(text)).promise;
+  EXPECT_EQ(ProbeBlock(Bytes(text), ProbeFor::kPromise).promise, promise);
+  return promise;
+}
 
 // Noise whose bytes are drawn from `alphabet`, whose size must divide 256.
 std::string Drawn(std::string_view alphabet, size_t bytes) {
@@ -36,6 +41,20 @@ TEST(CompressProbe, NoisePromisesNothing) {
     for (uint64_t seed = 1; seed <= 50; ++seed) {
       ASSERT_EQ(PromiseOf(RandomBytes(seed, bytes)), Promise::kNothing) << bytes << " " << seed;
     }
+  }
+}
+
+TEST(CompressProbe, APromiseAskedForAloneIsThatOfTheWholeProbe) {
+  const std::string text = LogText(kMiB);
+  const std::string noise = RandomBytes(4, kMiB);
+  // Text from everywhere between none and all, at the front, and scattered.
+  for (size_t of_text = 0; of_text <= kMiB; of_text += 16 * kKiB) {
+    PromiseOf(text.substr(0, of_text) + noise.substr(of_text));
+    std::string mixed = noise;
+    for (size_t at = 0; at + kKiB <= kMiB; at += 16 * kKiB) {
+      mixed.replace(at, of_text / 64, text, at, of_text / 64);
+    }
+    PromiseOf(mixed);
   }
 }
 

@@ -76,7 +76,6 @@ GOALS = [
     Goal("zstd against zstd -3 and rclone, no larger", "tar|zstd -3 ", "volstream zstd -", 1.8,
          True),
     Goal("zstd against restic's first backup", "restic", "volstream zstd -", 3, False),
-    Goal("gzip 6 against restic's first backup", "restic", "volstream gzip -6", 3, False),
 ]
 
 

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#define VS_DEFLATE_INLINE __attribute__((always_inline)) inline
+
 namespace volstream::deflate {
 
 inline constexpr uint32_t kMinMatch = 3;
@@ -32,16 +34,16 @@ struct TokenRun {
   Token* tokens;  // with room for kRunTokens + kRunSlack; not owned
   size_t count;
   uint32_t symbols[kTokenSymbols];
-  uint32_t distances[kDistanceCodes + 2];
+  uint32_t distances[kDistanceCodes];
 };
 
-__attribute__((always_inline)) inline void AddLiteral(uint8_t byte, TokenRun* run) {
+VS_DEFLATE_INLINE void AddLiteral(uint8_t byte, TokenRun* run) {
   run->tokens[run->count++] = byte;
   ++run->symbols[byte];
 }
 
 // RFC 1951, 3.2.5: each two distance codes have one bit more than the two before them.
-__attribute__((always_inline)) inline uint32_t DistanceCode(uint32_t distance) {
+VS_DEFLATE_INLINE uint32_t DistanceCode(uint32_t distance) {
   const uint32_t d = distance - 1;
   if (d < 2) return d;
   const auto top = static_cast<uint32_t>(31 - __builtin_clz(d));
@@ -49,8 +51,7 @@ __attribute__((always_inline)) inline uint32_t DistanceCode(uint32_t distance) {
 }
 
 // REQUIRES: kMinMatch <= length <= kMaxMatch, 1 <= distance <= kMaxDistance.
-__attribute__((always_inline)) inline void AddMatch(uint32_t length, uint32_t distance,
-                                                    TokenRun* run) {
+VS_DEFLATE_INLINE void AddMatch(uint32_t length, uint32_t distance, TokenRun* run) {
   const uint32_t symbol = kFirstLength + length - kMinMatch;
   const uint32_t code = DistanceCode(distance);
   run->tokens[run->count++] =

@@ -76,6 +76,8 @@ uint64_t CountUsed(const std::array<uint32_t, kCount>& counts) {
 
 // The code of each literal and length, length's extra bits included, and of each distance.
 struct DeflateWriter::Codes {
+  explicit Codes(const Header& header);
+
   struct Symbol {
     uint32_t bits;
     uint32_t count;
@@ -87,6 +89,7 @@ struct DeflateWriter::Codes {
     uint32_t base;  // of the distance minus 1
   };
   std::array<Symbol, deflate::kTokenSymbols> symbols;
+  Symbol end_of_block;
   std::array<Distance, kDistanceCodes> distances;
 };
 
@@ -185,6 +188,29 @@ uint64_t DeflateWriter::Header::TokenBits(const Counts& counts) const {
     bits += uint64_t{counts.distances[i]} * (distances[i] + DistanceExtraBits(i));
   }
   return bits;
+}
+
+DeflateWriter::Codes::Codes(const Header& header) {
+  std::array<uint16_t, kLiteralCodes> literal_codes;
+  std::array<uint16_t, kDistanceCodes> distance_codes;
+  deflate::BuildCodes(header.literals, absl::MakeSpan(literal_codes));
+  deflate::BuildCodes(header.distances, absl::MakeSpan(distance_codes));
+  for (uint32_t i = 0; i < deflate::kFirstLength; ++i) {
+    symbols[i] = {literal_codes[i], header.literals[i]};
+  }
+  for (uint32_t i = 0; i < kLengths; ++i) {
+    const uint32_t code = kLengthCodeOf[i];
+    const uint32_t symbol = kFirstLengthCode + code;
+    const uint32_t extra = i + deflate::kMinMatch - kLengthBase[code];
+    symbols[deflate::kFirstLength + i] = {
+        literal_codes[symbol] | extra << header.literals[symbol],
+        uint32_t{header.literals[symbol]} + kLengthExtraBits[code]};
+  }
+  for (uint32_t i = 0; i < kDistanceCodes; ++i) {
+    distances[i] = {distance_codes[i], header.distances[i],
+                    static_cast<uint8_t>(DistanceExtraBits(i)), DistanceBase(i)};
+  }
+  end_of_block = {literal_codes[kEndOfBlock], header.literals[kEndOfBlock]};
 }
 
 void DeflateWriter::Counts::Add(const Counts& other) {
@@ -293,28 +319,9 @@ void DeflateWriter::WriteBlock(bool last) {
     Put(header.repeats[i], RepeatBits(symbol));
   }
 
-  std::array<uint16_t, kLiteralCodes> literal_codes;
-  std::array<uint16_t, kDistanceCodes> distance_codes;
-  deflate::BuildCodes(header.literals, absl::MakeSpan(literal_codes));
-  deflate::BuildCodes(header.distances, absl::MakeSpan(distance_codes));
-  Codes codes;
-  for (uint32_t i = 0; i < deflate::kFirstLength; ++i) {
-    codes.symbols[i] = {literal_codes[i], header.literals[i]};
-  }
-  for (uint32_t i = 0; i < kLengths; ++i) {
-    const uint32_t code = kLengthCodeOf[i];
-    const uint32_t symbol = kFirstLengthCode + code;
-    const uint32_t extra = i + deflate::kMinMatch - kLengthBase[code];
-    codes.symbols[deflate::kFirstLength + i] = {
-        literal_codes[symbol] | extra << header.literals[symbol],
-        uint32_t{header.literals[symbol]} + kLengthExtraBits[code]};
-  }
-  for (uint32_t i = 0; i < kDistanceCodes; ++i) {
-    codes.distances[i] = {distance_codes[i], header.distances[i],
-                          static_cast<uint8_t>(DistanceExtraBits(i)), DistanceBase(i)};
-  }
+  const Codes codes(header);
   WriteTokens(codes);
-  Put(literal_codes[kEndOfBlock], header.literals[kEndOfBlock]);
+  Put(codes.end_of_block.bits, static_cast<int>(codes.end_of_block.count));
 }
 
 void DeflateWriter::WriteTokens(const Codes& codes) {
@@ -330,7 +337,7 @@ void DeflateWriter::WriteTokens(const Codes& codes) {
     Codes::Symbol symbol = codes.symbols[t & deflate::kSymbolMask];
     pending |= uint64_t{symbol.bits} << count;
     count += symbol.count;
-    // A literal may have another token behind it, whose symbol goes along.
+    // A literal takes another one behind it along.
     if ((t & deflate::kFirstLength) == 0 && token != end && (*token & deflate::kFirstLength) == 0) {
       t = *token++;
       symbol = codes.symbols[t & deflate::kSymbolMask];

@@ -9,8 +9,6 @@
 
 #include <immintrin.h>
 
-#define VS_INLINE __attribute__((always_inline)) inline
-
 namespace volstream::deflate {
 namespace {
 
@@ -34,19 +32,20 @@ struct Match {
   uint32_t distance;  // 0: none
 };
 
-VS_INLINE uint32_t Load32(const uint8_t* at) {
+VS_DEFLATE_INLINE uint32_t Load32(const uint8_t* at) {
   uint32_t word;
   __builtin_memcpy(&word, at, sizeof(word));
   return word;
 }
-VS_INLINE uint64_t Load64(const uint8_t* at) {
+VS_DEFLATE_INLINE uint64_t Load64(const uint8_t* at) {
   uint64_t word;
   __builtin_memcpy(&word, at, sizeof(word));
   return word;
 }
 
 // How many bytes from `known` on are the same, up to `most`, with those before.
-VS_INLINE uint32_t MatchLength(const uint8_t* a, const uint8_t* b, uint32_t known, uint32_t most) {
+VS_DEFLATE_INLINE uint32_t MatchLength(const uint8_t* a, const uint8_t* b, uint32_t known,
+                                       uint32_t most) {
   uint32_t length = known;
   while (length + sizeof(uint64_t) <= most) {
     const uint64_t differ = Load64(a + length) ^ Load64(b + length);
@@ -57,18 +56,18 @@ VS_INLINE uint32_t MatchLength(const uint8_t* a, const uint8_t* b, uint32_t know
   return length;
 }
 
-VS_INLINE uint32_t BitsOf(uint32_t value) {
+VS_DEFLATE_INLINE uint32_t BitsOf(uint32_t value) {
   return 31 - static_cast<uint32_t>(__builtin_clz(value));
 }
 
 // Whether a match takes no more than its bytes would as literals: digits take three bits or four.
-VS_INLINE bool Pays(const Match& match, uint32_t literal_cost) {
+VS_DEFLATE_INLINE bool Pays(const Match& match, uint32_t literal_cost) {
   return match.length * literal_cost >= 16 * (kMatchBits + BitsOf(match.distance));
 }
 
 // Whether `next`, some bytes further on, is worth `margin` more quarters of a byte than `match`: a
 // byte of length is worth four bits of distance.
-VS_INLINE bool Better(const Match& next, const Match& match, int margin) {
+VS_DEFLATE_INLINE bool Better(const Match& next, const Match& match, int margin) {
   if (next.distance == 0) return false;
   const int longer = static_cast<int>(next.length) - static_cast<int>(match.length);
   const int nearer =
@@ -89,16 +88,16 @@ class Rows {
         rows_(search.rows),
         heads_(search.heads) {}
 
-  VS_INLINE void Prefetch(size_t position) const {
+  VS_DEFLATE_INLINE void Prefetch(size_t position) const {
     const uint8_t* const row = rows_ + RowOf(HashAt(position)) * kRowBytes;
     for (size_t i = 0; i < kRowBytes; i += 64) __builtin_prefetch(row + i, /*rw=*/1);
   }
 
-  VS_INLINE void Insert(size_t position) { Insert(position, HashAt(position)); }
+  VS_DEFLATE_INLINE void Insert(size_t position) { Insert(position, HashAt(position)); }
 
   // The longest match longer than `than`, the nearest of those, and remembers the position.
   // REQUIRES: than + 1 >= kHashBytes.
-  VS_INLINE Match FindLonger(size_t position, uint32_t than) {
+  VS_DEFLATE_INLINE Match FindLonger(size_t position, uint32_t than) {
     const uint32_t hash = HashAt(position);
     const uint8_t* const row = rows_ + RowOf(hash) * kRowBytes;
     uint16_t distances[kEntries + 2 * kGathered];
@@ -118,13 +117,15 @@ class Rows {
   }
 
  private:
-  VS_INLINE uint32_t HashAt(size_t position) const { return Load32(in_ + position) * 0x9e3779b1u; }
-  VS_INLINE size_t RowOf(uint32_t hash) const { return hash >> (32 - rows_log2_); }
-  VS_INLINE uint8_t TagOf(uint32_t hash) const {
+  VS_DEFLATE_INLINE uint32_t HashAt(size_t position) const {
+    return Load32(in_ + position) * 0x9e3779b1u;
+  }
+  VS_DEFLATE_INLINE size_t RowOf(uint32_t hash) const { return hash >> (32 - rows_log2_); }
+  VS_DEFLATE_INLINE uint8_t TagOf(uint32_t hash) const {
     return static_cast<uint8_t>(hash >> (24 - rows_log2_));
   }
 
-  VS_INLINE void Insert(size_t position, uint32_t hash) {
+  VS_DEFLATE_INLINE void Insert(size_t position, uint32_t hash) {
     const size_t index = RowOf(hash);
     uint8_t* const row = rows_ + index * kRowBytes;
     const uint8_t head = (heads_[index] + 1) % kEntries;
@@ -137,8 +138,8 @@ class Rows {
   // The distances of the row's entries with this tag, as far as deflate reaches; returns how many.
   // An entry may be older than 64 KiB, and so its distance that of another place: a match is one
   // wherever it is found, and which ones are depends on the input alone.
-  VS_INLINE static uint32_t Candidates(const uint8_t* row, size_t position, uint8_t tag,
-                                       uint16_t* distances) {
+  VS_DEFLATE_INLINE static uint32_t Candidates(const uint8_t* row, size_t position, uint8_t tag,
+                                               uint16_t* distances) {
     const __m512i here = _mm512_set1_epi16(static_cast<int16_t>(position));
     const auto reach = static_cast<int16_t>(position < kMaxDistance ? position : kMaxDistance);
     const __m512i most = _mm512_set1_epi16(reach);
@@ -159,17 +160,17 @@ class Rows {
   }
 
   // Eight of the distances, those from `i` on, as negative offsets; and which of them there are.
-  VS_INLINE static __m512i Offsets(const uint16_t* distances, uint32_t i) {
+  VS_DEFLATE_INLINE static __m512i Offsets(const uint16_t* distances, uint32_t i) {
     const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i*>(distances + i));
     return _mm512_sub_epi64(_mm512_setzero_si512(), _mm512_cvtepu16_epi64(eight));
   }
-  VS_INLINE static __mmask8 Present(uint32_t i, uint32_t count) {
+  VS_DEFLATE_INLINE static __mmask8 Present(uint32_t i, uint32_t count) {
     return static_cast<__mmask8>(count - i >= kGathered ? 0xff : (1u << (count - i)) - 1);
   }
 
   // The first kGathered bytes at each place decide, but for places where all of them are the same.
-  VS_INLINE static void FindFromStart(const uint8_t* here, const uint16_t* distances,
-                                      uint32_t count, uint32_t most, Match* match) {
+  VS_DEFLATE_INLINE static void FindFromStart(const uint8_t* here, const uint16_t* distances,
+                                              uint32_t count, uint32_t most, Match* match) {
     const __m512i wanted = _mm512_set1_epi64(static_cast<int64_t>(Load64(here)));
     const __m512i one = _mm512_set1_epi64(1);
     // Length above, then the less the farther: the largest is the longest and the nearest.
@@ -210,8 +211,8 @@ class Rows {
   }
 
   // Of places where the first kGathered bytes are the same. REQUIRES: match->length < kGathered.
-  VS_INLINE static void Longest(const uint8_t* here, const uint16_t* distances, uint32_t count,
-                                uint32_t most, Match* match) {
+  VS_DEFLATE_INLINE static void Longest(const uint8_t* here, const uint16_t* distances,
+                                        uint32_t count, uint32_t most, Match* match) {
     *match = {MatchLength(here, here - distances[0], kGathered, most), distances[0]};
     for (uint32_t i = 1; i < count; ++i) {
       const uint32_t distance = distances[i];
@@ -227,8 +228,8 @@ class Rows {
 
   // Looks first at the bytes that a longer match ends with. REQUIRES: kGathered <= match->length <
   // most.
-  VS_INLINE static void FindFromEnd(const uint8_t* here, const uint16_t* distances, uint32_t count,
-                                    uint32_t most, Match* match) {
+  VS_DEFLATE_INLINE static void FindFromEnd(const uint8_t* here, const uint16_t* distances,
+                                            uint32_t count, uint32_t most, Match* match) {
     const uint8_t* const end = here + match->length + 1 - kGathered;
     const __m512i wanted = _mm512_set1_epi64(static_cast<int64_t>(Load64(end)));
     for (uint32_t i = 0; i < count; i += kGathered) {

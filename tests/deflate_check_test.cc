@@ -8,17 +8,15 @@
 #include "stages/digest.h"
 #include "stages/isal_deflate.h"
 #include "tests/support/block_codec.h"
+#include "tests/support/raw_deflate.h"
 #include "tests/support/tree.h"
 
 namespace volstream {
 namespace {
 
 std::string Deflated(const std::string& in) {
-  std::string out(in.size() + in.size() / 100 + 100, '\0');
   IsalDeflate deflate(2, 4096);
-  out.resize(deflate.Compress(AsBytes(in),
-                              MutableByteSpan(reinterpret_cast<uint8_t*>(out.data()), out.size())));
-  return out;
+  return DeflateInto(&deflate, in, in.size() + in.size() / 100 + 100);
 }
 
 TEST(DeflateCheck, HoldsForWhatInflatesToTheBytes) {

@@ -11,6 +11,7 @@
 
 #include "stages/digest.h"
 #include "tests/support/raw_deflate.h"
+#include "tests/support/token_runs.h"
 
 namespace volstream {
 namespace {
@@ -21,7 +22,6 @@ using deflate::kMinMatch;
 using deflate::kRunSlack;
 using deflate::kRunTokens;
 
-constexpr size_t kSpareBytes = 8;  // that it wants behind what fits
 constexpr size_t kWholeRun = kRunTokens + kRunSlack;
 
 // Tokens, and the bytes that they stand for.
@@ -37,29 +37,13 @@ class Tokens {
     for (uint32_t i = 0; i < length; ++i) data_ += data_[data_.size() - distance];
   }
 
-  // In runs of this size; the last may be shorter. Goes on where it does not fit. REQUIRES: a
-  // token.
   size_t Write(size_t run_tokens, DeflateWriter* writer, MutableByteSpan out) const {
-    writer->Begin(out);
-    for (size_t i = 0; i < tokens_.size();) {
-      const size_t end = std::min(tokens_.size(), i + run_tokens);
-      for (; i < end; ++i) {
-        const Token& token = tokens_[i];
-        if (token.length == 0) {
-          deflate::AddLiteral(static_cast<uint8_t>(token.value), writer->run());
-        } else {
-          deflate::AddMatch(token.length, token.value, writer->run());
-        }
-      }
-      writer->EndRun();
-    }
-    return writer->Finish();
+    return WriteInRuns(tokens_, run_tokens, writer, out);
   }
 
   std::string Deflated(size_t run_tokens = kRunTokens) const {
     DeflateWriter writer;
-    // No token takes more than six bytes, and no header of a block more than 600.
-    std::vector<uint8_t> out(6 * count() + 600 * (count() / run_tokens + 1) + kSpareBytes);
+    std::vector<uint8_t> out(PlentyFor(count(), run_tokens));
     const size_t bytes = Write(run_tokens, &writer, out);
     return std::string(out.begin(), out.begin() + static_cast<ptrdiff_t>(bytes));
   }
@@ -68,11 +52,7 @@ class Tokens {
   const std::string& data() const { return data_; }
 
  private:
-  struct Token {
-    uint32_t length;  // 0: a literal
-    uint32_t value;   // or distance
-  };
-  std::vector<Token> tokens_;
+  std::vector<PlainToken> tokens_;
   std::string data_;
 };
 
@@ -244,9 +224,9 @@ TEST(DeflateWriter, FitsOrSaysThatItDoesNotAndWritesNothingBehindItsRoom) {
     for (int i = 0; i < 3; ++i) AppendRandom(random, 150, &tokens);
     const size_t run_tokens = seed == 11 ? kRunTokens : 100;
     const std::string wanted = tokens.Deflated(run_tokens);
-    for (size_t room = 0; room <= wanted.size() + 2 * kSpareBytes; ++room) {
+    for (size_t room = 0; room <= wanted.size() + 2 * kWriterSpareBytes; ++room) {
       std::vector<uint8_t> out(room + 64, 0x5a);
-      const bool fits = room >= wanted.size() + kSpareBytes;
+      const bool fits = room >= wanted.size() + kWriterSpareBytes;
       const size_t bytes = tokens.Write(run_tokens, &writer, MutableByteSpan(out).first(room));
       ASSERT_EQ(bytes, fits ? wanted.size() : 0) << room;
       ASSERT_EQ(std::string(out.begin(), out.begin() + static_cast<ptrdiff_t>(bytes)),
@@ -264,7 +244,7 @@ TEST(DeflateWriter, SaysThatABlockInTheMiddleDoesNotFit) {
   for (int i = 0; i < 6; ++i) AppendRandom(random, 2 * kRunTokens, &tokens);
   const size_t whole = tokens.Deflated().size();
   DeflateWriter writer;
-  for (size_t room = 0; room < whole + kSpareBytes; room += 1 + whole / 97) {
+  for (size_t room = 0; room < whole + kWriterSpareBytes; room += 1 + whole / 97) {
     std::vector<uint8_t> out(room + 64, 0x5a);
     ASSERT_EQ(tokens.Write(kRunTokens, &writer, MutableByteSpan(out).first(room)), 0u) << room;
     EXPECT_TRUE(writer.overflowed());

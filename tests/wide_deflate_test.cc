@@ -108,9 +108,7 @@ const Kind kKinds[] = {
 size_t RoomFor(size_t bytes) { return bytes + bytes / 16 + 1024; }
 
 std::string Compress(WideDeflate* deflate, std::string_view in) {
-  std::vector<uint8_t> out(RoomFor(in.size()));
-  const size_t bytes = deflate->Compress(AsBytes(in), out);
-  return std::string(out.begin(), out.begin() + static_cast<ptrdiff_t>(bytes));
+  return DeflateInto(deflate, in, RoomFor(in.size()));
 }
 
 void ExpectGivenBack(WideDeflate* deflate, std::string_view in) {

@@ -10,6 +10,7 @@
 #include "stages/deflate_writer.h"
 #include "stages/wide_deflate.h"
 #include "tests/support/raw_deflate.h"
+#include "tests/support/token_runs.h"
 
 namespace volstream {
 namespace {
@@ -20,7 +21,6 @@ using deflate::kMinMatch;
 using deflate::kRunSlack;
 using deflate::kRunTokens;
 
-constexpr size_t kSpareBytes = 8;  // that a writer wants behind what fits
 constexpr size_t kMostBytes = 160 * kKiB;
 
 // The fuzzer's bytes, in small numbers; zeros once there are no more.
@@ -48,7 +48,7 @@ void CheckWriter(ByteSpan data, size_t plenty, uint32_t short_of, const Write& w
   const auto with_room = [&](size_t bytes) {
     auto out = std::make_unique<uint8_t[]>(bytes);
     const size_t written = write(MutableByteSpan(out.get(), bytes));
-    VS_CHECK(written + kSpareBytes <= bytes || written == 0);
+    VS_CHECK(written + kWriterSpareBytes <= bytes || written == 0);
     return std::pair(std::move(out), written);
   };
   const auto [out, bytes] = with_room(plenty);
@@ -56,9 +56,9 @@ void CheckWriter(ByteSpan data, size_t plenty, uint32_t short_of, const Write& w
   const std::string problem = InflateProblem(ByteSpan(out.get(), bytes), data);
   if (!problem.empty()) std::fprintf(stderr, "%s\n", problem.c_str());
   VS_CHECK(problem.empty());
-  const auto [same, same_bytes] = with_room(bytes + kSpareBytes);
+  const auto [same, same_bytes] = with_room(bytes + kWriterSpareBytes);
   VS_CHECK(same_bytes == bytes && std::memcmp(same.get(), out.get(), bytes) == 0);
-  const size_t too_little = bytes + kSpareBytes - 1;
+  const size_t too_little = bytes + kWriterSpareBytes - 1;
   VS_CHECK(with_room(too_little - short_of % (too_little + 1)).second == 0);
 }
 
@@ -102,17 +102,12 @@ void FuzzWide(int level, uint32_t short_of, Choices choices) {
               [&](MutableByteSpan out) { return by_level[level]->Compress(data, out); });
 }
 
-struct Token {
-  uint32_t length;  // 0: a literal
-  uint32_t value;   // or distance
-};
-
 // Literals and matches as the bytes say, some many times. `data` is what they stand for.
-std::vector<Token> TokensFrom(Choices choices, std::vector<uint8_t>* data) {
-  std::vector<Token> tokens;
+std::vector<PlainToken> TokensFrom(Choices choices, std::vector<uint8_t>* data) {
+  std::vector<PlainToken> tokens;
   while (tokens.empty() || (!choices.ended() && data->size() < kMostBytes)) {
     const uint32_t how = choices.Byte();
-    Token token{0, choices.Byte()};
+    PlainToken token{0, choices.Byte()};
     if ((how & 1) != 0 && !data->empty()) {
       const size_t reach = std::min<size_t>(data->size(), kMaxDistance);
       token.length = kMinMatch + token.value % (kMaxMatch - kMinMatch + 1);
@@ -144,24 +139,9 @@ std::vector<Token> TokensFrom(Choices choices, std::vector<uint8_t>* data) {
 void FuzzWriter(size_t run_tokens, uint32_t short_of, Choices choices) {
   static DeflateWriter* const writer = new DeflateWriter;
   std::vector<uint8_t> data;
-  const std::vector<Token> tokens = TokensFrom(choices, &data);
-  // No token takes more than six bytes, and no header of a block more than 600.
-  const size_t plenty = 6 * tokens.size() + 600 * (tokens.size() / run_tokens + 1) + kSpareBytes;
-  CheckWriter(data, plenty, short_of, [&](MutableByteSpan out) {
-    writer->Begin(out);
-    for (size_t i = 0; i < tokens.size();) {
-      const size_t end = std::min(tokens.size(), i + run_tokens);
-      for (; i < end; ++i) {
-        if (tokens[i].length == 0) {
-          deflate::AddLiteral(static_cast<uint8_t>(tokens[i].value), writer->run());
-        } else {
-          deflate::AddMatch(tokens[i].length, tokens[i].value, writer->run());
-        }
-      }
-      writer->EndRun();
-    }
-    return writer->Finish();
-  });
+  const std::vector<PlainToken> tokens = TokensFrom(choices, &data);
+  CheckWriter(data, PlentyFor(tokens.size(), run_tokens), short_of,
+              [&](MutableByteSpan out) { return WriteInRuns(tokens, run_tokens, writer, out); });
 }
 
 void FuzzOne(ByteSpan bytes) {

@@ -84,7 +84,10 @@ TEST_F(AutoLevel, RisesWhereTheNetworkIsSlow) {
     const CommandResult result =
         s3.Volstream({"backup", source_, "--to", absl::StrCat("s3://", FakeS3::kBucket, "/"),
                       "--codec", codec, "--name", codec, "--level", "auto:1-7", "--memory", "36MiB",
-                      "--part-size", "5MiB", "--workers", "1", "--limit-upload", "8MiB"})
+                      "--part-size", "5MiB", "--workers", "1", "--limit-upload", "8MiB",
+                      // Shared fairly, parts sent at once all end at once, and blocks then come in
+                      // bursts that find memory empty.
+                      "--connections", "1"})
             .Run();
     ASSERT_EQ(result.exit_code, 0) << result;
     for (const auto& [key, bytes] : s3.Objects()) {
